@@ -1,0 +1,2 @@
+//! The `hardstand` command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! What hardstand knows about Linux and the container runtimes.
