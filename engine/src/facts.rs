@@ -1,0 +1,76 @@
+//! What is asked of every host, whatever the spec says.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+/// What a host is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Facts {
+    /// `/etc/machine-id`, if it has one.
+    pub machine_id: Option<String>,
+    /// `ID` of os-release, such as `debian`.
+    pub os_id: String,
+    /// `VERSION_ID` of os-release, such as `12`; empty on rolling releases.
+    pub os_version: String,
+    /// `PRETTY_NAME` of os-release.
+    pub os_name: String,
+    /// Release of the running kernel (`uname -r`).
+    pub kernel: String,
+    /// Machine architecture (`uname -m`).
+    pub architecture: String,
+    /// The init system.
+    pub init: Init,
+    /// The cgroup hierarchy.
+    pub cgroup: CgroupVersion,
+    /// The far side runs as root.
+    pub root: bool,
+    /// The kernel's command line.
+    pub kernel_command_line: String,
+    /// The file systems the kernel knows (`/proc/filesystems`).
+    pub file_systems: BTreeSet<String>,
+    /// The swap areas in use: path and kind (`/proc/swaps`).
+    pub swaps: Vec<Swap>,
+    /// Commands that were looked for and found: `systemctl`, `systemd-run`, `dpkg`, `apt-get`, `dnf`, `modprobe`,
+    /// `containerd`, `ctr`, `crictl`, `curl`, `kubelet`.
+    pub commands: BTreeSet<String>,
+    /// How many hardstand transactions were begun on the host (`/var/lib/hardstand/generation`).
+    pub generation: u64,
+    /// The id of a transaction that is open or ended without a word, if there is one.
+    pub open_transaction: Option<String>,
+}
+
+/// The init system, as `sd_booted(3)` tells it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Init {
+    /// systemd is running (`/run/systemd/system` exists).
+    Systemd,
+    /// Something else.
+    #[default]
+    Other,
+}
+
+/// The cgroup hierarchy. A hybrid one counts as v1, as it does to Kubernetes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum CgroupVersion {
+    /// Legacy or hybrid.
+    V1,
+    /// Unified (`cgroup2fs` at `/sys/fs/cgroup`).
+    V2,
+    /// None is mounted.
+    #[default]
+    None,
+}
+
+/// A swap area in use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Swap {
+    /// The device or file.
+    pub path: String,
+    /// `partition` or `file`.
+    pub kind: String,
+}

@@ -1,0 +1,722 @@
+//! Names and paths as validated types: one constructor each, so that a value that exists is safe to send to a host.
+//!
+//! The grammars are closed and ASCII, so that no name can be an option, a shell word, a `%` expansion or a second line.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest as _, Sha256};
+
+/// Why a text is not a name of the wanted type: a lowercase fragment, such as `a path must start with "/"`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct NameError {
+    /// What is wrong with it.
+    pub reason: String,
+    /// How to write it instead, if that is known.
+    pub help: Option<String>,
+}
+
+impl NameError {
+    fn new(reason: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            help: None,
+        }
+    }
+
+    fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+/// Checks a text against the grammar that a schema's `format` names; an unknown format accepts everything.
+pub fn check_format(format: &str, text: &str) -> Result<(), NameError> {
+    match format {
+        HostName::FORMAT => HostName::check(text),
+        UserName::FORMAT => UserName::check(text),
+        AbsPath::FORMAT => AbsPath::check(text),
+        SysctlKey::FORMAT => SysctlKey::check(text),
+        ModuleName::FORMAT => ModuleName::check(text),
+        UnitName::FORMAT => UnitName::check(text),
+        PackageName::FORMAT => PackageName::check(text),
+        PackageVersion::FORMAT => PackageVersion::check(text),
+        FileMode::FORMAT => FileMode::check(text),
+        ResourceId::FORMAT => ResourceId::check(text),
+        _ => Ok(()),
+    }
+}
+
+macro_rules! name_type {
+    ($(#[$doc:meta])* $name:ident, $format:literal, $description:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(String);
+
+        impl $name {
+            /// The `format` that stands for this type in a schema.
+            pub const FORMAT: &'static str = $format;
+
+            /// Returns the text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = NameError;
+
+            fn from_str(text: &str) -> Result<Self, NameError> {
+                Self::check(text)?;
+                Ok(Self(Self::canonical(text)))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ "type": "string", "format": $format, "description": $description })
+            }
+        }
+    };
+}
+
+name_type!(
+    /// The name of a host in the inventory, also handed to ssh: letters, digits, `.`, `-`, `_`; at most 253 bytes.
+    HostName, "host-name", "a host name"
+);
+name_type!(
+    /// A login name on a host.
+    UserName, "user-name", "a user or group name"
+);
+name_type!(
+    /// An absolute, literal, canonical path: no `.`, `..`, empty component, trailing slash or control character.
+    AbsPath, "absolute-path", "an absolute path"
+);
+name_type!(
+    /// A sysctl key in dotted form; a `/` stands for a literal dot, as in `net.ipv4.conf.eth0/100.forwarding`
+    /// (sysctl.d(5)).
+    SysctlKey, "sysctl-key", "a sysctl key such as net.ipv4.ip_forward"
+);
+name_type!(
+    /// A kernel module in the kernel's own spelling: `-` is read as `_` (kmod treats both alike).
+    ModuleName, "module-name", "a kernel module name"
+);
+name_type!(
+    /// A systemd unit with its suffix, such as `containerd.service` (systemd.unit(5)).
+    UnitName, "unit-name", "a systemd unit name with its suffix"
+);
+name_type!(
+    /// A Debian package name (Debian policy 5.6.1).
+    PackageName, "package-name", "a package name"
+);
+name_type!(
+    /// An exact Debian package version (Debian policy 5.6.12).
+    PackageVersion, "package-version", "an exact package version"
+);
+
+impl HostName {
+    fn check(text: &str) -> Result<(), NameError> {
+        check_word("a host name", text, 253, |c| matches!(c, '.' | '-' | '_'))
+    }
+
+    fn canonical(text: &str) -> String {
+        text.to_owned()
+    }
+}
+
+impl UserName {
+    fn check(text: &str) -> Result<(), NameError> {
+        if let Some(rest) = text.strip_prefix('_') {
+            return Self::check(rest);
+        }
+        check_word("a user name", text, 32, |c| matches!(c, '.' | '-' | '_'))
+    }
+
+    fn canonical(text: &str) -> String {
+        text.to_owned()
+    }
+}
+
+impl AbsPath {
+    /// Returns the directory that holds the path; `/` for a path at the top.
+    pub fn parent(&self) -> Self {
+        match self.0.rfind('/') {
+            Some(0) | None => Self("/".to_owned()),
+            Some(slash) => Self(self.0[..slash].to_owned()),
+        }
+    }
+
+    /// Returns the last component.
+    pub fn file_name(&self) -> &str {
+        self.0.rsplit('/').next().unwrap_or("")
+    }
+
+    /// Returns the path of an entry below this one.
+    pub fn join(&self, name: &str) -> Result<Self, NameError> {
+        format!("{}/{name}", self.0.trim_end_matches('/')).parse()
+    }
+
+    fn check(text: &str) -> Result<(), NameError> {
+        if !text.starts_with('/') {
+            return Err(NameError::new(
+                "a path must be absolute and literal, starting with `/`",
+            ));
+        }
+        if text.len() > 4095 {
+            return Err(NameError::new("a path may have at most 4095 bytes"));
+        }
+        if let Some(c) = text.chars().find(|c| c.is_control() || !c.is_ascii()) {
+            return Err(NameError::new(format!(
+                "a path may not hold the character {}",
+                c.escape_unicode()
+            )));
+        }
+        if text == "/" {
+            return Ok(());
+        }
+        for component in text[1..].split('/') {
+            match component {
+                "" => {
+                    return Err(NameError::new("a path may not hold an empty component")
+                        .help("remove the doubled or trailing `/`"));
+                }
+                "." | ".." => {
+                    return Err(NameError::new(format!(
+                        "a path may not hold the component `{component}`"
+                    ))
+                    .help("write the path it leads to"));
+                }
+                _ if component.len() > 255 => {
+                    return Err(NameError::new(
+                        "a component of a path may have at most 255 bytes",
+                    ));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn canonical(text: &str) -> String {
+        text.to_owned()
+    }
+}
+
+impl SysctlKey {
+    /// Returns the key as a path below `/proc/sys`, such as `net/ipv4/conf/eth0.100/forwarding`.
+    pub fn proc_path(&self) -> String {
+        self.0
+            .chars()
+            .map(|c| match c {
+                '.' => '/',
+                '/' => '.',
+                c => c,
+            })
+            .collect()
+    }
+
+    /// Returns the key for a spelling found in a sysctl.d file: the first `.` or `/` met decides which of them separates
+    /// (sysctl.d(5)).
+    pub fn from_file(text: &str) -> Result<Self, NameError> {
+        match text.find(['.', '/']) {
+            Some(at) if text.as_bytes()[at] == b'/' => Self::from_proc_path(text),
+            _ => text.parse(),
+        }
+    }
+
+    fn from_proc_path(path: &str) -> Result<Self, NameError> {
+        let dotted: String = path
+            .chars()
+            .map(|c| match c {
+                '/' => '.',
+                '.' => '/',
+                c => c,
+            })
+            .collect();
+        dotted.parse()
+    }
+
+    fn check(text: &str) -> Result<(), NameError> {
+        let bad = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '/' | '_' | '-'));
+        if let Some(c) = text.chars().find(|c| bad(*c)) {
+            return Err(NameError::new(format!(
+                "a sysctl key may not hold the character {}",
+                c.escape_debug()
+            )));
+        }
+        if text
+            .find(['.', '/'])
+            .is_some_and(|at| text.as_bytes()[at] == b'/')
+        {
+            return Err(NameError::new("a sysctl key is written with dots")
+                .help(format!("write `{}`", text.replace('/', "."))));
+        }
+        if !text.contains('.')
+            || text
+                .split('.')
+                .any(|part| part.is_empty() || part.starts_with('/'))
+        {
+            return Err(NameError::new(
+                "a sysctl key is two or more words joined by dots",
+            ));
+        }
+        if text.contains("//") || text.len() > 255 {
+            return Err(NameError::new("this is not a sysctl key"));
+        }
+        Ok(())
+    }
+
+    fn canonical(text: &str) -> String {
+        text.to_owned()
+    }
+}
+
+impl ModuleName {
+    fn check(text: &str) -> Result<(), NameError> {
+        check_word("a module name", text, 64, |c| matches!(c, '-' | '_'))
+    }
+
+    fn canonical(text: &str) -> String {
+        text.replace('-', "_")
+    }
+}
+
+impl UnitName {
+    const SUFFIXES: [&'static str; 7] = [
+        ".service", ".socket", ".timer", ".path", ".mount", ".swap", ".target",
+    ];
+
+    fn check(text: &str) -> Result<(), NameError> {
+        check_word("a unit name", text, 255, |c| {
+            matches!(c, '.' | '-' | '_' | '@' | ':' | '\\')
+        })?;
+        let Some(stem) = Self::SUFFIXES
+            .iter()
+            .find_map(|suffix| text.strip_suffix(suffix))
+        else {
+            return Err(NameError::new("a unit name needs its suffix")
+                .help(format!("write `{text}.service`")));
+        };
+        if stem.ends_with('@') {
+            return Err(NameError::new("a template unit needs an instance")
+                .help(format!("write `{stem}NAME{}`", &text[stem.len()..])));
+        }
+        Ok(())
+    }
+
+    fn canonical(text: &str) -> String {
+        text.to_owned()
+    }
+}
+
+impl PackageName {
+    fn check(text: &str) -> Result<(), NameError> {
+        check_word("a package name", text, 128, |c| {
+            matches!(c, '.' | '-' | '+')
+        })
+    }
+
+    fn canonical(text: &str) -> String {
+        text.to_owned()
+    }
+}
+
+impl PackageVersion {
+    fn check(text: &str) -> Result<(), NameError> {
+        check_word("a package version", text, 128, |c| {
+            matches!(c, '.' | '-' | '+' | '~' | ':')
+        })
+    }
+
+    fn canonical(text: &str) -> String {
+        text.to_owned()
+    }
+}
+
+fn check_word(
+    what: &str,
+    text: &str,
+    longest: usize,
+    also: fn(char) -> bool,
+) -> Result<(), NameError> {
+    if text.is_empty() {
+        return Err(NameError::new(format!("{what} may not be empty")));
+    }
+    if text.len() > longest {
+        return Err(NameError::new(format!(
+            "{what} may have at most {longest} characters"
+        )));
+    }
+    if let Some(c) = text
+        .chars()
+        .find(|c| !(c.is_ascii_alphanumeric() || also(*c)))
+    {
+        return Err(NameError::new(format!(
+            "{what} may not hold the character `{}`",
+            c.escape_debug()
+        )));
+    }
+    if !text.starts_with(|c: char| c.is_ascii_alphanumeric()) {
+        return Err(NameError::new(format!(
+            "{what} must start with a letter or a digit"
+        )));
+    }
+    Ok(())
+}
+
+/// The permission bits of a file, written as a quoted octal string such as `"0644"`; setuid, setgid and sticky are
+/// refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileMode(u32);
+
+impl FileMode {
+    /// The `format` that stands for this type in a schema.
+    pub const FORMAT: &'static str = "file-mode";
+
+    /// Returns a mode that is known when the program is written.
+    ///
+    /// # Panics
+    /// For bits outside `0o777`.
+    pub const fn new(bits: u32) -> Self {
+        assert!(bits <= 0o777, "only permission bits");
+        Self(bits)
+    }
+
+    /// Returns the bits.
+    pub fn bits(self) -> u32 {
+        self.0
+    }
+
+    fn check(text: &str) -> Result<(), NameError> {
+        let digits = text.strip_prefix('0').unwrap_or(text);
+        if digits.len() == 3 && digits.bytes().all(|byte| (b'0'..=b'7').contains(&byte)) {
+            return Ok(());
+        }
+        if text.len() == 4 && text.bytes().all(|byte| (b'0'..=b'7').contains(&byte)) {
+            return Err(NameError::new(format!(
+                "mode `{text}` sets a setuid, setgid or sticky bit"
+            ))
+            .help("leave the first digit 0"));
+        }
+        Err(NameError::new(format!("`{text}` is not a file mode"))
+            .help("write three octal digits, quoted, such as \"0644\""))
+    }
+}
+
+impl FromStr for FileMode {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        Self::check(text)?;
+        u32::from_str_radix(text, 8)
+            .map(Self)
+            .map_err(|_| NameError::new(format!("`{text}` is not a file mode")))
+    }
+}
+
+impl fmt::Display for FileMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04o}", self.0)
+    }
+}
+
+impl Serialize for FileMode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for FileMode {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl JsonSchema for FileMode {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "FileMode".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": Self::FORMAT, "description": "a quoted octal mode such as \"0644\"" })
+    }
+}
+
+/// What a resource is called: its kind and its name, shown as `sysctl/net.ipv4.ip_forward` or `file//etc/hosts`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ResourceId {
+    kind: String,
+    name: String,
+}
+
+impl ResourceId {
+    /// The `format` that stands for this type in a schema.
+    pub const FORMAT: &'static str = "resource-id";
+
+    /// Returns the id of a resource whose kind and name are already validated.
+    pub fn new(kind: &str, name: impl fmt::Display) -> Self {
+        Self {
+            kind: kind.to_owned(),
+            name: name.to_string(),
+        }
+    }
+
+    /// Returns the kind, such as `sysctl`.
+    pub fn kind(&self) -> &str {
+        &self.kind
+    }
+
+    /// Returns the name within the kind.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the name of the host's record of this resource: 32 hex digits, safe as a file name.
+    pub fn record_name(&self) -> String {
+        Digest::of(self.to_string().as_bytes()).as_str()[..32].to_owned()
+    }
+
+    fn check(text: &str) -> Result<(), NameError> {
+        match text.split_once('/') {
+            Some((kind, name))
+                if !kind.is_empty()
+                    && !name.is_empty()
+                    && kind.bytes().all(|byte| byte.is_ascii_lowercase())
+                    && !name.chars().any(|c| c.is_control() || c.is_whitespace()) =>
+            {
+                Ok(())
+            }
+            _ => Err(NameError::new(format!("`{text}` is not a resource")).help(
+                "write kind/name, such as `service/containerd.service` or `file//etc/hosts`",
+            )),
+        }
+    }
+}
+
+impl FromStr for ResourceId {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        Self::check(text)?;
+        let (kind, name) = text.split_once('/').expect("checked to hold a slash");
+        Ok(Self::new(kind, name))
+    }
+}
+
+impl fmt::Display for ResourceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.kind, self.name)
+    }
+}
+
+impl Serialize for ResourceId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ResourceId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl JsonSchema for ResourceId {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "ResourceId".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": Self::FORMAT, "description": "a resource as kind/name" })
+    }
+}
+
+/// A SHA-256 as 64 lower-case hex digits, as `sha256sum` prints it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Digest(String);
+
+impl Digest {
+    /// Returns the digest of some bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        use fmt::Write as _;
+        let mut text = String::with_capacity(64);
+        for byte in Sha256::digest(bytes) {
+            write!(text, "{byte:02x}").expect("writing to a string cannot fail");
+        }
+        Self(text)
+    }
+
+    /// Returns the hex digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Digest {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        if text.len() == 64 && text.bytes().all(hex) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(NameError::new("a digest is 64 lower-case hex digits"))
+        }
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict<T: FromStr<Err = NameError>>(text: &str) -> bool {
+        text.parse::<T>().is_ok()
+    }
+
+    #[test]
+    fn hostile_names_are_refused() {
+        for text in [
+            "-V",
+            "-oProxyCommand=x",
+            "ssh://h",
+            "a b",
+            "h%h",
+            "$(x)",
+            "a,b",
+            "a@b",
+            "a\nb",
+            "wörker",
+            "",
+        ] {
+            assert!(!verdict::<HostName>(text), "host {text:?}");
+        }
+        for text in ["-l", "root;id", "%r", "", "a\n"] {
+            assert!(!verdict::<UserName>(text), "user {text:?}");
+        }
+        for text in [
+            "etc/x",
+            "~/x",
+            "/etc/../x",
+            "/etc//x",
+            "/etc/x/",
+            "/etc/./x",
+            "/a\nb",
+            "",
+        ] {
+            assert!(!verdict::<AbsPath>(text), "path {text:?}");
+        }
+        for text in [
+            "net/ipv4/ip_forward",
+            "../etc",
+            "kernel.bad key",
+            "",
+            "a.",
+            "a..b",
+            "vm",
+            "a.b\nc",
+        ] {
+            assert!(!verdict::<SysctlKey>(text), "sysctl {text:?}");
+        }
+        for text in ["../x", "br_netfilter;id", "a b", "-v", ""] {
+            assert!(!verdict::<ModuleName>(text), "module {text:?}");
+        }
+        for text in [
+            "../../x.service",
+            "--force",
+            "containerd",
+            "foo@.service",
+            "a;b.service",
+        ] {
+            assert!(!verdict::<UnitName>(text), "unit {text:?}");
+        }
+        for text in ["-o APT::x", "./evil.deb", "foo=1", ""] {
+            assert!(!verdict::<PackageName>(text), "package {text:?}");
+        }
+        for text in ["0999", "1777777", "rw-", "4755", "64", "00644"] {
+            assert!(!verdict::<FileMode>(text), "mode {text:?}");
+        }
+        for text in ["sysctl", "/x", "file/", "Sysctl/x", "file//a b"] {
+            assert!(!verdict::<ResourceId>(text), "id {text:?}");
+        }
+    }
+
+    #[test]
+    fn ordinary_names_are_taken_in_canonical_form() {
+        assert_eq!(
+            "br-netfilter".parse::<ModuleName>().unwrap().as_str(),
+            "br_netfilter"
+        );
+        assert_eq!("644".parse::<FileMode>().unwrap().to_string(), "0644");
+        assert_eq!(
+            "file//etc/hosts".parse::<ResourceId>().unwrap().name(),
+            "/etc/hosts"
+        );
+        assert!(verdict::<UnitName>("getty@tty1.service"));
+        assert!(verdict::<PackageVersion>("1:1.6.20~ds1-1+deb12u2"));
+    }
+
+    #[test]
+    fn sysctl_spellings_meet_in_one_key() {
+        for spelling in [
+            "net.ipv4.conf.eth0/100.forwarding",
+            "net/ipv4/conf/eth0.100/forwarding",
+        ] {
+            let key = SysctlKey::from_file(spelling).unwrap();
+            assert_eq!(key.proc_path(), "net/ipv4/conf/eth0.100/forwarding");
+        }
+    }
+}

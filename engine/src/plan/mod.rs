@@ -1,0 +1,151 @@
+//! The plan: what would change on each host, why, and by which steps. It is data, and its bytes are canonical.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::facts::Facts;
+use crate::name::{HostName, ResourceId};
+use crate::question::Question;
+use crate::receipt::Receipt;
+use crate::resource::{Action, Difference, Reason};
+use crate::source::Position;
+use crate::step::{Content, Disruption, Step};
+
+/// A reviewed or to be reviewed plan of a fleet: self-contained, so that it can be applied from another directory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Plan {
+    /// Format of this document: `hardstand.dev/plan/v1`.
+    pub format: String,
+    /// Version of the tool that planned.
+    pub tool: String,
+    /// The specs, inventories and files that were planned, from which apply derives the same resources again.
+    pub inputs: Inputs,
+    /// The hosts that were planned, in natural order.
+    pub hosts: Vec<HostPlan>,
+    /// The hosts that could not be planned.
+    pub unreachable: Vec<Unreachable>,
+}
+
+/// What a plan was made from.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Inputs {
+    /// The texts of the specs and inventories, in the order they were given.
+    pub documents: Vec<InputDocument>,
+    /// The files that specs refer to, by path.
+    pub files: BTreeMap<String, Content>,
+}
+
+/// A text that was given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct InputDocument {
+    /// Its name, as shown in positions.
+    pub name: String,
+    /// The text.
+    pub text: String,
+}
+
+/// A host that could not be planned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Unreachable {
+    /// The host.
+    pub host: HostName,
+    /// Why, for people.
+    pub reason: String,
+}
+
+/// The plan of one host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HostPlan {
+    /// The host.
+    pub host: HostName,
+    /// What was seen of the host, whatever the spec says.
+    pub facts: Facts,
+    /// The questions whose answers the plan rests on.
+    pub questions: Vec<Question>,
+    /// The stable part of those answers, line by line; apply compares it before the first write.
+    pub guards: Vec<String>,
+    /// What changes, in the order it is applied.
+    pub changes: Vec<Change>,
+    /// Resources that could not be planned.
+    pub unplanned: Vec<Unplanned>,
+    /// Resources that are as desired already.
+    pub unchanged: Vec<ResourceId>,
+    /// Records of resources that the spec no longer names and that were not hardstand's to remove.
+    pub forgotten: Vec<ResourceId>,
+}
+
+/// What happens to one resource of one host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Change {
+    /// The resource.
+    pub resource: ResourceId,
+    /// What kind of change.
+    pub action: Action,
+    /// Why, the strongest reason first.
+    pub reasons: Vec<Reason>,
+    /// What its outcome depends on that the plan cannot promise.
+    pub condition: Option<String>,
+    /// What is different.
+    pub differences: Vec<Difference>,
+    /// Unified diffs of the texts that change, by path.
+    pub diffs: BTreeMap<String, String>,
+    /// What it does to what runs on the node.
+    pub disruption: Disruption,
+    /// Where the spec asks for it; none for a removal.
+    pub source: Option<Position>,
+    /// Changes of this plan that must succeed first.
+    pub requires: Vec<ResourceId>,
+    /// What apply does, in order.
+    pub steps: Vec<Step>,
+    /// What is recorded on the host once it is done; none removes the record.
+    pub receipt: Option<Receipt>,
+}
+
+/// A resource that could not be planned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Unplanned {
+    /// The resource.
+    pub resource: ResourceId,
+    /// Whether it cannot be told, or must not be done.
+    pub verdict: Verdict,
+    /// Why.
+    pub reason: String,
+    /// How to mend it.
+    pub help: Option<String>,
+    /// Where the spec asks for it.
+    pub source: Option<Position>,
+}
+
+/// What is said of a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Verdict {
+    /// It is as desired.
+    NoOp,
+    /// It changes.
+    Change,
+    /// It changes, and whether that converges depends on something else.
+    Conditional,
+    /// It cannot be told what would change.
+    Unknown,
+    /// It must not or cannot be changed.
+    Refused,
+}
+
+impl Change {
+    /// Returns whether it is a plain change or depends on something.
+    pub fn verdict(&self) -> Verdict {
+        match self.condition {
+            Some(_) => Verdict::Conditional,
+            None => Verdict::Change,
+        }
+    }
+}
