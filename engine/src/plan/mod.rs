@@ -1,5 +1,7 @@
 //! The plan: what would change on each host, why, and by which steps. It is data, and its bytes are canonical.
 
+mod build;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +13,8 @@ use crate::receipt::Receipt;
 use crate::resource::{Action, Difference, Reason};
 use crate::source::Position;
 use crate::step::{Content, Disruption, Step};
+
+pub use build::plan_host;
 
 /// A reviewed or to be reviewed plan of a fleet: self-contained, so that it can be applied from another directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,0 +1,483 @@
+//! Plans one host: a pure function of its graph and of what was observed. No host, clock, randomness or environment.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use similar::TextDiff;
+
+use crate::graph::{Graph, GraphNode, Predecessor};
+use crate::name::{HostName, ResourceId};
+use crate::plan::{Change, HostPlan, Unplanned, Verdict};
+use crate::question::{Observed, Unanswered};
+use crate::receipt::Receipt;
+use crate::resource::{
+    Action, Decision, Edge, Proposal, Provider, Reason, Situation, TextChange, desired_digest,
+};
+use crate::step::{Disruption, Step};
+
+/// Lines of context around a change in a diff.
+const DIFF_CONTEXT: usize = 3;
+
+/// Plans one host.
+pub fn plan_host(
+    graph: &Graph,
+    providers: &[Box<dyn Provider>],
+    host: &HostName,
+    observed: &Observed,
+) -> HostPlan {
+    let mut walk = Walk::new(observed);
+    for (node, predecessors) in graph.nodes_with_predecessors() {
+        walk.visit(node, &predecessors);
+    }
+    let named = graph.ids();
+    for receipt in observed
+        .receipts
+        .values()
+        .filter(|receipt| !named.contains(&receipt.resource))
+    {
+        walk.visit_removal(receipt, providers);
+    }
+    HostPlan {
+        host: host.clone(),
+        facts: observed.facts.clone(),
+        questions: observed.answers.keys().cloned().collect(),
+        guards: observed.guards.clone(),
+        changes: walk.changes,
+        unplanned: walk.unplanned,
+        unchanged: walk.unchanged,
+        forgotten: walk.forgotten,
+    }
+}
+
+/// The state of planning one host, resource by resource.
+struct Walk<'a> {
+    observed: &'a Observed,
+    proposed: BTreeMap<ResourceId, Proposal>,
+    /// For each resource, the changes that must succeed before anything that comes after it.
+    awaited: BTreeMap<ResourceId, BTreeSet<ResourceId>>,
+    /// Resources that cannot be planned, and so hold up what requires them.
+    held_up: BTreeSet<ResourceId>,
+    changes: Vec<Change>,
+    unplanned: Vec<Unplanned>,
+    unchanged: Vec<ResourceId>,
+    forgotten: Vec<ResourceId>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(observed: &'a Observed) -> Self {
+        Self {
+            observed,
+            proposed: BTreeMap::new(),
+            awaited: BTreeMap::new(),
+            held_up: BTreeSet::new(),
+            changes: Vec::new(),
+            unplanned: Vec::new(),
+            unchanged: Vec::new(),
+            forgotten: Vec::new(),
+        }
+    }
+
+    fn visit(&mut self, node: &GraphNode, predecessors: &[Predecessor<'_>]) {
+        let receipt = self.observed.receipts.get(&node.id);
+        let notified_by = self.notifiers(predecessors);
+        let decision = node.resource.decide(&Situation {
+            observed: self.observed,
+            proposed: &self.proposed,
+            notified_by: &notified_by,
+            receipt,
+        });
+        let awaited = self.awaited_by(predecessors);
+        let obstacle = predecessors.iter().find(|predecessor| {
+            predecessor.edge == Edge::Requires && self.held_up.contains(predecessor.id)
+        });
+        match (Verdicted::from(decision), obstacle) {
+            (Verdicted::Converged, _) => {
+                self.unchanged.push(node.id.clone());
+                self.awaited.insert(node.id.clone(), awaited);
+            }
+            (Verdicted::Change(_), Some(obstacle)) => {
+                let reason = format!("it requires {}, which cannot be planned", obstacle.id);
+                self.hold_up(&node.id, Some(node), (Verdict::Unknown, reason, None));
+            }
+            (Verdicted::Change(proposal), None) => {
+                self.changes
+                    .push(change_of(node, &proposal, receipt, awaited));
+                self.awaited
+                    .insert(node.id.clone(), BTreeSet::from([node.id.clone()]));
+                self.proposed.insert(node.id.clone(), proposal);
+            }
+            (Verdicted::HeldUp(why), _) => self.hold_up(&node.id, Some(node), why),
+        }
+    }
+
+    /// Returns the changes that notify a resource, in the order of their names.
+    fn notifiers(&self, predecessors: &[Predecessor<'_>]) -> Vec<ResourceId> {
+        predecessors
+            .iter()
+            .filter(|predecessor| {
+                let Some(proposal) = self.proposed.get(predecessor.id) else {
+                    return false;
+                };
+                match predecessor.edge {
+                    Edge::Requires => false,
+                    Edge::Notifies => true,
+                    Edge::NotifiesOf(topic) => proposal.topics.contains(&topic),
+                }
+            })
+            .map(|predecessor| predecessor.id.clone())
+            .collect()
+    }
+
+    /// Returns the changes that must succeed before a resource is changed, seen through resources that do not change.
+    fn awaited_by(&self, predecessors: &[Predecessor<'_>]) -> BTreeSet<ResourceId> {
+        predecessors
+            .iter()
+            .filter_map(|predecessor| self.awaited.get(predecessor.id))
+            .flatten()
+            .cloned()
+            .collect()
+    }
+
+    fn hold_up(&mut self, resource: &ResourceId, node: Option<&GraphNode>, why: HeldUp) {
+        let (verdict, reason, help) = why;
+        self.held_up.insert(resource.clone());
+        self.unplanned.push(Unplanned {
+            resource: resource.clone(),
+            verdict,
+            reason,
+            help,
+            source: node.map(|node| node.position.clone()),
+        });
+    }
+
+    fn visit_removal(&mut self, receipt: &Receipt, providers: &[Box<dyn Provider>]) {
+        let resource = &receipt.resource;
+        let situation = Situation {
+            observed: self.observed,
+            proposed: &self.proposed,
+            notified_by: &[],
+            receipt: Some(receipt),
+        };
+        let provider = providers
+            .iter()
+            .find(|provider| provider.kinds().contains(&resource.kind()));
+        let decision = match provider {
+            Some(provider) if receipt.created => provider.remove(resource, &situation),
+            _ => Ok(Decision::Converged),
+        };
+        match Verdicted::from(decision) {
+            Verdicted::Converged => self.forgotten.push(resource.clone()),
+            Verdicted::Change(proposal) => self.changes.push(removal_of(resource, &proposal)),
+            Verdicted::HeldUp(why) => self.hold_up(resource, None, why),
+        }
+    }
+}
+
+/// Why a resource is not planned: verdict, reason, help.
+type HeldUp = (Verdict, String, Option<String>);
+
+/// A decision, or the lack of one, with all that is not planned in one case.
+enum Verdicted {
+    Converged,
+    Change(Proposal),
+    HeldUp(HeldUp),
+}
+
+impl From<Result<Decision, Unanswered>> for Verdicted {
+    fn from(decision: Result<Decision, Unanswered>) -> Self {
+        match decision {
+            Ok(Decision::Converged) => Self::Converged,
+            Ok(Decision::Change(proposal)) => Self::Change(proposal),
+            Ok(Decision::Unknown(reason)) => Self::HeldUp((Verdict::Unknown, reason, None)),
+            Ok(Decision::Refused { reason, help }) => {
+                Self::HeldUp((Verdict::Refused, reason, help))
+            }
+            Err(unanswered) => Self::HeldUp((Verdict::Unknown, unanswered.to_string(), None)),
+        }
+    }
+}
+
+fn change_of(
+    node: &GraphNode,
+    proposal: &Proposal,
+    receipt: Option<&Receipt>,
+    awaited: BTreeSet<ResourceId>,
+) -> Change {
+    let desired = desired_digest(&*node.resource);
+    let created =
+        proposal.action == Action::Create || receipt.is_some_and(|receipt| receipt.created);
+    let record = Receipt {
+        resource: node.id.clone(),
+        created,
+        desired,
+        questions: node.resource.questions(),
+    };
+    Change {
+        resource: node.id.clone(),
+        action: proposal.action,
+        reasons: reasons_of(proposal, receipt, &record),
+        condition: proposal.condition.clone(),
+        differences: proposal.differences.clone(),
+        diffs: diffs_of(&proposal.texts),
+        disruption: disruption_of(proposal),
+        source: Some(node.position.clone()),
+        requires: awaited.into_iter().collect(),
+        steps: proposal.steps.clone(),
+        receipt: Some(record),
+    }
+}
+
+fn removal_of(resource: &ResourceId, proposal: &Proposal) -> Change {
+    Change {
+        resource: resource.clone(),
+        action: Action::Delete,
+        reasons: vec![Reason::NoLongerNamed],
+        condition: proposal.condition.clone(),
+        differences: proposal.differences.clone(),
+        diffs: diffs_of(&proposal.texts),
+        disruption: disruption_of(proposal),
+        source: None,
+        requires: Vec::new(),
+        steps: proposal.steps.clone(),
+        receipt: None,
+    }
+}
+
+/// Returns why a resource changes: what it says itself, and what its record tells of a difference.
+fn reasons_of(proposal: &Proposal, receipt: Option<&Receipt>, record: &Receipt) -> Vec<Reason> {
+    let mut reasons = proposal.reasons.clone();
+    if reasons.is_empty() || !proposal.differences.is_empty() {
+        reasons.push(match receipt {
+            None => Reason::Differs,
+            Some(receipt) if receipt.desired == record.desired => Reason::Drifted,
+            Some(_) => Reason::SpecChanged,
+        });
+    }
+    reasons
+}
+
+fn disruption_of(proposal: &Proposal) -> Disruption {
+    proposal
+        .steps
+        .iter()
+        .map(Step::disruption)
+        .fold(proposal.disruption, Disruption::max)
+}
+
+fn diffs_of(texts: &[TextChange]) -> BTreeMap<String, String> {
+    texts
+        .iter()
+        .map(|text| {
+            let before = text.before.as_deref().unwrap_or("");
+            let after = text.after.as_deref().unwrap_or("");
+            let diff = TextDiff::from_lines(before, after)
+                .unified_diff()
+                .context_radius(DIFF_CONTEXT)
+                .to_string();
+            (text.path.clone(), diff)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostic::Problems;
+    use crate::facts::Facts;
+    use crate::name::SysctlKey;
+    use crate::question::{Answer, Question, SysctlState};
+    use crate::resource::{Declared, Relation, Resource};
+    use crate::source::{Sources, Span};
+
+    /// A sysctl that should be 1, enough of a resource to plan with.
+    #[derive(Debug)]
+    struct One {
+        name: &'static str,
+        relations: Vec<Relation>,
+    }
+
+    impl One {
+        fn key(&self) -> SysctlKey {
+            format!("test.{}", self.name).parse().unwrap()
+        }
+    }
+
+    impl Resource for One {
+        fn id(&self) -> ResourceId {
+            ResourceId::new("one", self.name)
+        }
+
+        fn desired(&self) -> String {
+            "1".to_owned()
+        }
+
+        fn questions(&self) -> Vec<Question> {
+            vec![Question::Sysctl(self.key())]
+        }
+
+        fn relations(&self) -> Vec<Relation> {
+            self.relations.clone()
+        }
+
+        fn decide(&self, situation: &Situation<'_>) -> Result<Decision, Unanswered> {
+            let running = situation.observed.sysctl(&self.key())?;
+            Ok(match running {
+                SysctlState::Value(value) if value == "1" && situation.notified_by.is_empty() => {
+                    Decision::Converged
+                }
+                SysctlState::Value(value) if value == "1" => {
+                    let mut proposal = Proposal::new(Action::Restart, Vec::new());
+                    proposal.reasons = situation
+                        .notified_by
+                        .iter()
+                        .cloned()
+                        .map(Reason::NotifiedBy)
+                        .collect();
+                    Decision::Change(proposal)
+                }
+                SysctlState::Value(value) => Decision::Change(
+                    Proposal::new(Action::Update, Vec::new()).difference("running", value, "1"),
+                ),
+                SysctlState::Absent => Decision::Change(Proposal::new(Action::Create, Vec::new())),
+                SysctlState::Unreadable(reason) => Decision::Refused {
+                    reason: reason.clone(),
+                    help: None,
+                },
+            })
+        }
+    }
+
+    /// Plans ones: each row is a name, its edges (`-x` requires, `+x` notifies), and its running value.
+    fn plan(rows: &[(&'static str, &str, &str)], receipts: &[(&str, &str)]) -> HostPlan {
+        let mut sources = Sources::default();
+        let source = sources.add("spec.yaml", "x");
+        let span = Span {
+            source,
+            start: 0,
+            end: 1,
+        };
+        let mut answers = BTreeMap::new();
+        let mut declared = Vec::new();
+        for (name, edges, running) in rows {
+            let relations = edges
+                .split_whitespace()
+                .map(|edge| {
+                    let (kind, target) = edge.split_at(1);
+                    let edge = if kind == "-" {
+                        Edge::Requires
+                    } else {
+                        Edge::Notifies
+                    };
+                    Relation {
+                        edge,
+                        target: ResourceId::new("one", target),
+                    }
+                })
+                .collect();
+            let one = One { name, relations };
+            let state = match *running {
+                "" => SysctlState::Absent,
+                "!" => SysctlState::Unreadable("not readable".to_owned()),
+                value => SysctlState::Value(value.to_owned()),
+            };
+            answers.insert(Question::Sysctl(one.key()), Answer::Sysctl(state));
+            declared.push(Declared {
+                resource: Box::new(one),
+                span,
+                written: Vec::new(),
+            });
+        }
+        let mut problems = Problems::default();
+        let graph = Graph::build(declared, &sources, &mut problems);
+        assert!(!problems.has_errors());
+        let receipts = receipts
+            .iter()
+            .map(|(name, desired)| {
+                let resource = ResourceId::new("one", name);
+                let receipt = Receipt {
+                    resource: resource.clone(),
+                    created: false,
+                    desired: crate::name::Digest::of(desired.as_bytes()),
+                    questions: Vec::new(),
+                };
+                (resource, receipt)
+            })
+            .collect();
+        let observed = Observed {
+            facts: Facts::default(),
+            answers,
+            receipts,
+            owed: Vec::new(),
+            guards: Vec::new(),
+        };
+        plan_host(&graph, &[], &"node".parse().unwrap(), &observed)
+    }
+
+    #[test]
+    fn what_is_as_desired_has_no_change() {
+        let plan = plan(&[("a", "", "1")], &[]);
+        assert_eq!(plan.changes, []);
+        assert_eq!(plan.unchanged, [ResourceId::new("one", "a")]);
+    }
+
+    #[test]
+    fn records_tell_drift_from_a_changed_spec() {
+        for (receipts, reason) in [
+            (&[][..], Reason::Differs),
+            (&[("a", "1")][..], Reason::Drifted),
+            (&[("a", "2")][..], Reason::SpecChanged),
+        ] {
+            let plan = plan(&[("a", "", "0")], receipts);
+            assert_eq!(plan.changes[0].reasons, [reason]);
+        }
+    }
+
+    #[test]
+    fn a_notified_resource_changes_and_says_by_whom() {
+        let plan = plan(&[("config", "+service", "0"), ("service", "", "1")], &[]);
+        let config = ResourceId::new("one", "config");
+        let restart = &plan.changes[1];
+        assert_eq!(restart.action, Action::Restart);
+        assert_eq!(restart.reasons, [Reason::NotifiedBy(config.clone())]);
+        assert_eq!(restart.requires, [config]);
+    }
+
+    #[test]
+    fn waiting_reaches_through_what_does_not_change() {
+        let plan = plan(&[("a", "", "0"), ("b", "-a", "1"), ("c", "-b", "0")], &[]);
+        assert_eq!(plan.changes[1].requires, [ResourceId::new("one", "a")]);
+    }
+
+    #[test]
+    fn what_requires_the_refused_is_held_up_and_the_rest_goes_on() {
+        let plan = plan(
+            &[
+                ("a", "", "!"),
+                ("b", "-a", "0"),
+                ("c", "-b", "0"),
+                ("d", "", "0"),
+            ],
+            &[],
+        );
+        let held_up: Vec<_> = plan
+            .unplanned
+            .iter()
+            .map(|unplanned| (unplanned.resource.name(), unplanned.verdict))
+            .collect();
+        assert_eq!(
+            held_up,
+            [
+                ("a", Verdict::Refused),
+                ("b", Verdict::Unknown),
+                ("c", Verdict::Unknown)
+            ]
+        );
+        assert_eq!(plan.changes.len(), 1);
+    }
+
+    #[test]
+    fn a_record_of_what_was_not_created_is_forgotten() {
+        let plan = plan(&[], &[("old", "1")]);
+        assert_eq!(plan.forgotten, [ResourceId::new("one", "old")]);
+        assert_eq!(plan.changes, []);
+    }
+}
