@@ -1,0 +1,30 @@
+//! End-to-end tests: the `hardstand` binary against real nodes, each with its own systemd, sshd and containerd.
+//!
+//! They need root and the lab (`tests/lab`), which `tests/run` prepares; elsewhere each says that it was skipped, and why.
+
+mod apply;
+mod containerd;
+mod examples;
+mod faults;
+mod main_job;
+mod support;
+mod tidy;
+mod trust;
+
+/// A test file that is not in the list above would never run.
+#[test]
+fn every_test_file_is_listed() {
+    let listed = include_str!("main.rs");
+    let tests = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests");
+    for entry in std::fs::read_dir(tests).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "rs") {
+            let module = path.file_stem().unwrap().to_string_lossy().into_owned();
+            let is_listed = module == "main" || listed.contains(&format!("\nmod {module};"));
+            assert!(
+                is_listed,
+                "tests/{module}.rs is not listed in tests/main.rs"
+            );
+        }
+    }
+}
