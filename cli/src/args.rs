@@ -5,14 +5,41 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::styling::{AnsiColor, Styles};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{
+    ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum,
+};
 use clap_complete::Shell;
 
 /// Parses a command line. Help, version and complaints come back as an error for the ui to print.
 pub(crate) fn parse(
     line: impl IntoIterator<Item = impl Into<OsString> + Clone>,
 ) -> Result<Cli, clap::Error> {
-    Cli::try_parse_from(line)
+    let matches = Cli::command().try_get_matches_from(line)?;
+    let cli = Cli::from_arg_matches(&matches)?;
+    check_saved_plan(&cli, &matches)?;
+    Ok(cli)
+}
+
+/// A saved plan holds its specs and inventories. Those named in the environment are no contradiction: they are for other
+/// commands.
+fn check_saved_plan(cli: &Cli, matches: &ArgMatches) -> Result<(), clap::Error> {
+    let Command::Apply(ApplyArgs {
+        plan_file: Some(_), ..
+    }) = cli.command
+    else {
+        return Ok(());
+    };
+    let given = |id: &str| {
+        let matches = matches.subcommand().map(|(_, matches)| matches);
+        matches.and_then(|matches| matches.value_source(id)) == Some(ValueSource::CommandLine)
+    };
+    if ["files", "inventories", "local"].into_iter().any(given) {
+        let message = "a saved plan is applied as it is: --file, --inventory and --local cannot be used with PLAN_FILE";
+        return Err(Cli::command().error(ErrorKind::ArgumentConflict, message));
+    }
+    Ok(())
 }
 
 const EXIT_CODES: &str = "\
@@ -118,7 +145,7 @@ pub(crate) struct OutputArgs {
     )]
     pub(crate) progress: ProgressArg,
     /// Print results and errors only
-    #[arg(short, long, global = true, env = "HARDSTAND_QUIET", conflicts_with = "verbose",
+    #[arg(short, long, global = true, env = "HARDSTAND_QUIET",
         value_parser = clap::builder::FalseyValueParser::new())]
     pub(crate) quiet: bool,
     /// Print more of what happens
@@ -215,7 +242,7 @@ pub(crate) struct PlanArgs {
 #[command(after_help = format!("{APPLY_EXAMPLES}\n\n{EXIT_CODES}"))]
 pub(crate) struct ApplyArgs {
     /// Execute exactly this saved plan, without asking
-    #[arg(value_name = "PLAN_FILE", conflicts_with_all = ["files", "inventories", "local"])]
+    #[arg(value_name = "PLAN_FILE")]
     pub(crate) plan_file: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) input: InputArgs,

@@ -134,4 +134,19 @@ mod tests {
         interrupt.flag().store(true, Ordering::SeqCst);
         assert_eq!(interrupt.status(), Some(ExitStatus::Interrupted));
     }
+
+    #[test]
+    fn the_first_signal_is_noted_while_hosts_are_at_work() {
+        let cli = crate::args::parse(["hardstand", "status"]).unwrap();
+        let ui = Ui::new(&cli.output, &crate::ui::terminal::Environment::default());
+        let interrupt = Interrupt::install(&ui).unwrap();
+        let _watch = interrupt.watch("hardstand status");
+        signal_hook::low_level::raise(SIGTERM).unwrap();
+        let noted = (0..500).any(|_| {
+            thread::sleep(std::time::Duration::from_millis(10));
+            interrupt.status().is_some()
+        });
+        assert!(noted);
+        assert_eq!(interrupt.status(), Some(ExitStatus::Terminated));
+    }
 }

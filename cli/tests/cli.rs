@@ -136,3 +136,43 @@ fn what_is_not_a_plan_is_refused() {
         "cannot read the plan",
     );
 }
+
+#[test]
+fn the_environment_sets_flags() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("plan.json"), EMPTY).unwrap();
+    let show = |name: &str, value: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hardstand"));
+        command
+            .args(["show", "plan.json"])
+            .current_dir(directory.path())
+            .env_clear();
+        command
+            .env("HARDSTAND_QUIET", "1")
+            .env(name, value)
+            .output()
+            .unwrap()
+    };
+    check(&show("HARDSTAND_JSON", "1"), 0, "\"exitCode\": 0", "");
+    check(&show("HARDSTAND_JSON", "0"), 0, "Nothing was planned", "");
+    check(&show("CLICOLOR_FORCE", "1"), 0, "\x1b[1mnode01", "");
+    check(&show("HARDSTAND_COLOR", "sometimes"), 64, "", "sometimes");
+}
+
+#[test]
+fn a_result_that_cannot_be_written_is_an_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hardstand"));
+    command
+        .args(["completions", "zsh"])
+        .current_dir(directory.path())
+        .env_clear();
+    let output = command.stdout(full).output().unwrap();
+    check(
+        &output,
+        1,
+        "",
+        "error: cannot write to stdout\n  because: No space left",
+    );
+}

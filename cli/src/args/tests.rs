@@ -1,7 +1,5 @@
 //! The command line as it is taken and refused.
 
-use clap::CommandFactory as _;
-
 use super::*;
 
 #[test]
@@ -31,7 +29,6 @@ fn bad_lines_are_refused() {
         "hardstand plan -j 0",
         "hardstand plan --timeout 0s",
         "hardstand apply plan.json -f site.yaml",
-        "hardstand plan -q -v",
         "hardstand show",
     ] {
         assert!(parse(line.split(' ')).is_err(), "{line}");
@@ -50,4 +47,10 @@ fn help_texts_are_sentences_without_a_full_stop() {
             );
         }
     }
+}
+
+#[test]
+fn files_named_in_the_environment_do_not_contradict_a_saved_plan() {
+    assert!(parse(["hardstand", "apply", "plan.json", "-l", "node07"]).is_ok());
+    assert!(parse(["hardstand", "apply", "plan.json", "-i", "lab.yaml"]).is_err());
 }

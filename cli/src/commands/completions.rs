@@ -10,6 +10,6 @@ use crate::ui::Ui;
 pub(super) fn run(ui: &Ui, args: &CompletionsArgs) -> Result<ExitStatus, CommandError> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "hardstand", &mut script);
-    ui.result(&String::from_utf8_lossy(&script))?;
-    Ok(ExitStatus::Done)
+    let script = String::from_utf8_lossy(&script);
+    Ok(ui.conclude(&script, ExitStatus::Done))
 }

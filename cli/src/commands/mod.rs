@@ -1,6 +1,8 @@
 //! One file per command: read what it needs, call the engine, hand the result to the ui.
 
 mod completions;
+mod invocation;
+mod saved_plan;
 mod show;
 
 use crate::args::{Cli, Command};

@@ -1,120 +1,20 @@
-//! `show`: a saved plan, read with the care that a file from elsewhere needs.
+//! `show`: a saved plan, as `plan` would have shown it.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::Path;
-
-use engine::name::Digest;
-use engine::plan::Plan;
-use serde::Deserialize;
-
+use super::saved_plan::{self, SavedPlan};
 use crate::args::ShowArgs;
-use crate::error::{CommandError, ErrorKind};
+use crate::error::CommandError;
 use crate::exit::ExitStatus;
 use crate::summary::PlanSummary;
 use crate::ui::plan::PlanView;
 use crate::ui::{Ui, json, plan};
 
-/// A plan file is never larger: even 10,000 hosts stay below.
-const LARGEST: u64 = 64 * 1024 * 1024;
-const FORMAT: &str = "hardstand.dev/plan/v1";
-
 pub(super) fn run(ui: &Ui, args: &ShowArgs) -> Result<ExitStatus, CommandError> {
-    let SavedPlan { plan, digest } = read(&args.plan_file)?;
-    if ui.json {
-        ui.result(&json::plan(&plan, PlanSummary::of(&plan), ExitStatus::Done))?;
+    let SavedPlan { plan, digest } = saved_plan::read(&args.plan_file)?;
+    let text = if ui.json {
+        json::plan(&plan, PlanSummary::of(&plan), ExitStatus::Done)
     } else {
-        ui.result(&plan::render(&plan, &PlanView::new(&args.view, ui.width)))?;
         ui.note(&format!("sha256 {digest}\n"));
-    }
-    Ok(ExitStatus::Done)
-}
-
-/// A plan and the digest of the file it came from.
-#[derive(Debug)]
-pub(crate) struct SavedPlan {
-    pub(crate) plan: Plan,
-    pub(crate) digest: Digest,
-}
-
-/// Reads a saved plan from a file, or from stdin for `-`.
-pub(crate) fn read(path: &Path) -> Result<SavedPlan, CommandError> {
-    let bytes = bytes(path)?;
-    let plan = parse(&bytes).map_err(|refusal| {
-        let attempt = format!("{} is not a plan that this version applies", path.display());
-        CommandError::caused(ErrorKind::Refused, attempt, refusal)
-            .hint("plan again with `hardstand plan --out FILE`")
-    })?;
-    Ok(SavedPlan {
-        plan,
-        digest: Digest::of(&bytes),
-    })
-}
-
-fn bytes(path: &Path) -> Result<Vec<u8>, CommandError> {
-    let read = if path == Path::new("-") {
-        limited(io::stdin().lock())
-    } else {
-        open(path)
+        plan::render(&plan, &PlanView::new(&args.view, ui.width))
     };
-    let bytes = read.map_err(|error| {
-        CommandError::caused(
-            ErrorKind::Failed,
-            format!("cannot read the plan {}", path.display()),
-            error,
-        )
-    })?;
-    if bytes.len() as u64 > LARGEST {
-        let message = format!("{} is larger than 64 MiB, which no plan is", path.display());
-        return Err(CommandError::new(ErrorKind::Refused, message));
-    }
-    Ok(bytes)
-}
-
-fn open(path: &Path) -> io::Result<Vec<u8>> {
-    let file = File::open(path)?;
-    if !file.metadata()?.is_file() && file.metadata()?.is_dir() {
-        return Err(io::Error::from(io::ErrorKind::IsADirectory));
-    }
-    limited(file)
-}
-
-/// Reads at most one byte more than is allowed.
-fn limited(reader: impl Read) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    reader.take(LARGEST + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-/// Why a text is not a plan.
-#[derive(Debug, thiserror::Error)]
-enum Refusal {
-    #[error("it is the output of --json, which wraps a plan; a plan to apply is saved with --out")]
-    Wrapped,
-    #[error("its format is `{0}`, and this version reads `{FORMAT}`")]
-    Format(String),
-    #[error("it is damaged or was edited")]
-    Damaged(#[source] serde_json::Error),
-}
-
-/// Only what tells the formats apart.
-#[derive(Debug, Deserialize)]
-struct Envelope {
-    format: Option<String>,
-    plan: Option<serde::de::IgnoredAny>,
-}
-
-fn parse(bytes: &[u8]) -> Result<Plan, Refusal> {
-    let envelope: Envelope = serde_json::from_slice(bytes).map_err(Refusal::Damaged)?;
-    match envelope {
-        Envelope {
-            format: Some(format),
-            ..
-        } if format != FORMAT => Err(Refusal::Format(format)),
-        Envelope {
-            format: None,
-            plan: Some(_),
-        } => Err(Refusal::Wrapped),
-        Envelope { .. } => serde_json::from_slice(bytes).map_err(Refusal::Damaged),
-    }
+    Ok(ui.conclude(&text, ExitStatus::Done))
 }

@@ -12,6 +12,7 @@ pub(crate) mod plan;
 pub(crate) mod progress;
 pub(crate) mod prompt;
 pub(crate) mod report;
+pub(crate) mod status;
 pub(crate) mod table;
 pub(crate) mod terminal;
 pub(crate) mod text;
@@ -81,6 +82,18 @@ impl Ui {
             stdout.flush()
         };
         Ok(self.bars.suspend(write)?)
+    }
+
+    /// Prints the last result and returns how the process ends: as the work itself did, if nobody reads any more.
+    pub(crate) fn conclude(&self, text: &str, status: ExitStatus) -> ExitStatus {
+        match self.result(text) {
+            Ok(()) => status,
+            Err(error) if error.kind == ErrorKind::BrokenPipe => status,
+            Err(error) => match (self.error(&error), status) {
+                (unwritten, ExitStatus::Done) => unwritten,
+                (_, status) => status,
+            },
+        }
     }
 
     /// Prints text that belongs to no result; none with `--quiet`.

@@ -75,6 +75,30 @@ fn nobody_to_ask(question: &Question<'_>) -> CommandError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::args;
+    use crate::exit::ExitStatus;
+    use crate::ui::terminal::Environment;
+
+    #[test]
+    fn without_a_terminal_the_flag_is_named() {
+        let cli = args::parse(["hardstand", "apply"]).unwrap();
+        let ui = Ui::new(&cli.output, &Environment::default());
+        let question = Question {
+            text: "Apply?",
+            yes: false,
+            otherwise: None,
+        };
+        let error = ui.ask(&question).unwrap_err();
+        assert!(error.hints[0].contains("--yes") && error.status() == ExitStatus::Usage);
+        assert_eq!(
+            ui.ask(&Question {
+                yes: true,
+                ..question
+            })
+            .ok(),
+            Some(Consent::Given)
+        );
+    }
 
     #[test]
     fn only_yes_is_consent() {

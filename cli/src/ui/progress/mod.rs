@@ -72,6 +72,7 @@ struct Screen {
     fleet: Fleet,
     bars: Option<Bars>,
     began: Instant,
+    drawn: Duration,
     heartbeat: Duration,
     interrupted: Arc<AtomicBool>,
     said_waiting: bool,
@@ -85,6 +86,7 @@ impl Screen {
             fleet,
             bars,
             began: Instant::now(),
+            drawn: Duration::ZERO,
             heartbeat: HEARTBEAT,
             interrupted,
             said_waiting: false,
@@ -124,12 +126,51 @@ impl Screen {
             self.said_waiting = true;
             self.ui.alert(&lines::waiting(&self.fleet, now));
         }
-        if let Some(bars) = &mut self.bars {
-            bars.draw(&self.fleet, now);
-        } else if self.ui.progress == ProgressStyle::Plain && now >= self.heartbeat {
-            self.heartbeat = now + HEARTBEAT;
-            self.ui
-                .alert(&lines::heartbeat(&self.fleet, now, HEARTBEAT));
+        match &mut self.bars {
+            Some(bars) if now >= self.drawn + TICK => {
+                self.drawn = now;
+                bars.draw(&self.fleet, now);
+            }
+            None if self.ui.progress == ProgressStyle::Plain && now >= self.heartbeat => {
+                self.heartbeat = now + HEARTBEAT;
+                self.ui
+                    .alert(&lines::heartbeat(&self.fleet, now, HEARTBEAT));
+            }
+            Some(_) | None => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::event::EventKind;
+
+    use super::*;
+    use crate::args::{self, Cli};
+    use crate::ui::terminal::Environment;
+
+    fn ui(line: &str) -> Ui {
+        let Cli { output, .. } = args::parse(line.split(' ')).unwrap();
+        Ui::new(&output, &Environment::default())
+    }
+
+    #[test]
+    fn it_ends_even_if_a_sender_is_kept() {
+        let ui = ui("hardstand plan --progress none");
+        let progress = Progress::start(&ui, Task::Plan, 1, Arc::default());
+        let kept = progress.sender();
+        let event = Event {
+            host: "node01".parse().unwrap(),
+            kind: EventKind::Probed,
+        };
+        kept.send(event).unwrap();
+        progress.finish();
+        assert!(
+            kept.send(Event {
+                host: "node01".parse().unwrap(),
+                kind: EventKind::Finished
+            })
+            .is_err()
+        );
     }
 }
