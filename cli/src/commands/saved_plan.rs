@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use crate::error::{CommandError, ErrorKind};
 
-/// A plan file is never larger: even 10,000 hosts stay below.
+/// A larger file is not read into memory; a fleet whose plan is larger is planned in shards.
 const LARGEST: u64 = 64 * 1024 * 1024;
 const FORMAT: &str = "hardstand.dev/plan/v1";
 
@@ -49,7 +49,7 @@ fn bytes(path: &Path) -> Result<Vec<u8>, CommandError> {
         )
     })?;
     if bytes.len() as u64 > LARGEST {
-        let message = format!("{} is larger than 64 MiB, which no plan is", path.display());
+        let message = format!("{} is larger than 64 MiB", path.display());
         return Err(CommandError::new(ErrorKind::Refused, message));
     }
     Ok(bytes)
