@@ -1,2 +1,21 @@
-//! The `hardstand` command.
-fn main() {}
+//! The `hardstand` command: parse, run, exit.
+
+#![expect(dead_code, reason = "some commands do not reach the engine yet")]
+
+mod args;
+mod commands;
+mod error;
+mod exit;
+mod interrupt;
+mod summary;
+mod ui;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let args = match args::parse(std::env::args_os()) {
+        Ok(args) => args,
+        Err(usage) => return ui::usage(&usage).into(),
+    };
+    commands::run(args).into()
+}

@@ -1,0 +1,409 @@
+//! The command line as types, and nothing else: what each flag is called, what it may hold and what its help says.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{
+    ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum,
+};
+use clap_complete::Shell;
+
+/// Parses a command line. Help, version and complaints come back as an error for the ui to print.
+pub(crate) fn parse(
+    line: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+) -> Result<Cli, clap::Error> {
+    let matches = Cli::command().try_get_matches_from(line)?;
+    let cli = Cli::from_arg_matches(&matches)?;
+    check_saved_plan(&cli, &matches)?;
+    Ok(cli)
+}
+
+/// A saved plan holds its specs and inventories. Those named in the environment are no contradiction: they are for other
+/// commands.
+fn check_saved_plan(cli: &Cli, matches: &ArgMatches) -> Result<(), clap::Error> {
+    let Command::Apply(ApplyArgs {
+        plan_file: Some(_), ..
+    }) = cli.command
+    else {
+        return Ok(());
+    };
+    let given = |id: &str| {
+        let matches = matches.subcommand().map(|(_, matches)| matches);
+        matches.and_then(|matches| matches.value_source(id)) == Some(ValueSource::CommandLine)
+    };
+    if ["files", "inventories", "local"].into_iter().any(given) {
+        let message = "a saved plan is applied as it is: --file, --inventory and --local cannot be used with PLAN_FILE";
+        return Err(Cli::command().error(ErrorKind::ArgumentConflict, message));
+    }
+    Ok(())
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+    0  done, or nothing to do
+    1  error: invalid input, a plan or a change failed
+    2  only with --detailed-exitcode: planned, and changes are pending
+    3  stale or refused plan; nothing was changed
+    4  some hosts unreachable or not trusted; the others are fine
+    5  policy refused
+    6  some host was rolled back
+    7  some host's outcome is unknown
+    8  some host is wedged and needs a person
+   64  usage
+  130, 143  interrupted, after saying what was and was not done";
+
+const EXAMPLES: &str = "\
+Examples:
+  hardstand validate -f site.yaml
+  hardstand plan -f site.yaml --out plan.json
+  hardstand apply plan.json";
+
+const PLAN_EXAMPLES: &str = "\
+Examples:
+  hardstand plan                              plan all hosts of ./hardstand.yaml
+  hardstand plan -f specs/ -i lab.yaml -l '@workers'
+  hardstand plan --out plan.json              save the plan for review and apply
+  hardstand plan --local                      compare this machine, without SSH
+  hardstand plan --detailed-exitcode          exit 2 if changes are pending";
+
+const APPLY_EXAMPLES: &str = "\
+Examples:
+  hardstand apply plan.json      apply exactly the plan that was reviewed
+  hardstand apply -l node07      plan, ask, then apply
+  hardstand apply --yes          plan and apply without asking";
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+/// Prepare fleets of Linux nodes for Kubernetes container runtimes, declaratively and over SSH
+#[derive(Debug, Parser)]
+#[command(name = "hardstand", version, styles = STYLES, max_term_width = 100)]
+#[command(after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"), disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show what would change on each host, and why
+    Plan(PlanArgs),
+    /// Bring hosts to what the spec says, or execute a saved plan
+    Apply(ApplyArgs),
+    /// Show which resource comes after which
+    Graph(GraphArgs),
+    /// List the hosts and how each is reached
+    Inventory(InventoryArgs),
+    /// Check specs and inventories without touching a host
+    Validate(ValidateArgs),
+    /// Show a saved plan
+    Show(ShowArgs),
+    /// Ask hosts which transaction is open and how the last one ended
+    Status(StatusArgs),
+    /// Remove hardstand's records from hosts, and nothing else
+    Purge(PurgeArgs),
+    /// Print a completion script for a shell
+    Completions(CompletionsArgs),
+}
+
+/// How results, progress and complaints are written.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct OutputArgs {
+    /// Write the result to stdout as JSON
+    #[arg(long, global = true, env = "HARDSTAND_JSON", value_parser = clap::builder::FalseyValueParser::new())]
+    pub(crate) json: bool,
+    /// Use colors: when stdout or stderr is a terminal, always, or never
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        env = "HARDSTAND_COLOR"
+    )]
+    pub(crate) color: When,
+    /// Use no colors, as --color never
+    #[arg(long, global = true, overrides_with = "color")]
+    pub(crate) no_color: bool,
+    /// Show progress on stderr as bars, as plain lines, or not
+    #[arg(
+        long,
+        global = true,
+        value_name = "HOW",
+        default_value = "auto",
+        env = "HARDSTAND_PROGRESS"
+    )]
+    pub(crate) progress: ProgressArg,
+    /// Print results and errors only
+    #[arg(short, long, global = true, env = "HARDSTAND_QUIET",
+        value_parser = clap::builder::FalseyValueParser::new())]
+    pub(crate) quiet: bool,
+    /// Print more of what happens
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, env = "HARDSTAND_VERBOSE")]
+    pub(crate) verbose: u8,
+}
+
+/// Which specs and inventories are read, and which hosts of them are meant.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Input")]
+pub(crate) struct InputArgs {
+    /// Read specs and inventories from a file, a directory, or stdin with `-`; may be repeated
+    #[arg(
+        short,
+        long = "file",
+        value_name = "PATH",
+        default_value = "hardstand.yaml",
+        env = "HARDSTAND_FILE"
+    )]
+    pub(crate) files: Vec<PathBuf>,
+    /// Read more files, such as an inventory; may be repeated
+    #[arg(
+        short,
+        long = "inventory",
+        value_name = "PATH",
+        env = "HARDSTAND_INVENTORY"
+    )]
+    pub(crate) inventories: Vec<PathBuf>,
+    /// Take only the hosts that a selector names, such as `node[01-04]` or `@workers`
+    #[arg(short, long, value_name = "SELECTOR", env = "HARDSTAND_LIMIT")]
+    pub(crate) limit: Option<String>,
+}
+
+/// How hosts are reached.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Hosts")]
+pub(crate) struct FleetArgs {
+    /// Work on at most N hosts at once
+    #[arg(short = 'j', long, value_name = "N", default_value_t = 50, env = "HARDSTAND_FORKS",
+        value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) forks: u16,
+    /// Give up connecting to a host after this long, such as 10s
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_duration,
+        env = "HARDSTAND_CONNECT_TIMEOUT")]
+    pub(crate) connect_timeout: Duration,
+    /// Give up on a host after this long, such as 15m
+    #[arg(long, value_name = "TIME", default_value = "15m", value_parser = parse_duration, env = "HARDSTAND_TIMEOUT")]
+    pub(crate) timeout: Duration,
+}
+
+/// How much of a plan is shown.
+#[derive(Debug, Clone, Copy, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct PlanViewArgs {
+    /// Show texts that change in full, as counts of lines, or not
+    #[arg(
+        long,
+        value_name = "HOW",
+        default_value = "full",
+        env = "HARDSTAND_DIFF"
+    )]
+    pub(crate) diff: DiffArg,
+    /// Show every host by itself instead of hosts with the same plan together
+    #[arg(long)]
+    pub(crate) by_host: bool,
+    /// Show resources that are as the spec says, too
+    #[arg(long)]
+    pub(crate) show_unchanged: bool,
+}
+
+/// Arguments of `plan`.
+#[derive(Debug, Args)]
+#[command(after_help = format!("{PLAN_EXAMPLES}\n\n{EXIT_CODES}"))]
+pub(crate) struct PlanArgs {
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    #[command(flatten)]
+    pub(crate) fleet: FleetArgs,
+    #[command(flatten)]
+    pub(crate) view: PlanViewArgs,
+    /// Plan this machine, read-only and without SSH
+    #[arg(long, help_heading = "Hosts")]
+    pub(crate) local: bool,
+    /// Save the plan to a file, to be reviewed and applied
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Exit 2 if changes are pending
+    #[arg(long, env = "HARDSTAND_DETAILED_EXITCODE", value_parser = clap::builder::FalseyValueParser::new())]
+    pub(crate) detailed_exitcode: bool,
+}
+
+/// Arguments of `apply`.
+#[derive(Debug, Args)]
+#[command(after_help = format!("{APPLY_EXAMPLES}\n\n{EXIT_CODES}"))]
+pub(crate) struct ApplyArgs {
+    /// Execute exactly this saved plan, without asking
+    #[arg(value_name = "PLAN_FILE")]
+    pub(crate) plan_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    #[command(flatten)]
+    pub(crate) fleet: FleetArgs,
+    #[command(flatten)]
+    pub(crate) view: PlanViewArgs,
+    /// Apply to this machine, without SSH
+    #[arg(long, help_heading = "Hosts")]
+    pub(crate) local: bool,
+    /// Apply without asking
+    #[arg(short, long, env = "HARDSTAND_YES", value_parser = clap::builder::FalseyValueParser::new())]
+    pub(crate) yes: bool,
+}
+
+/// Arguments of `graph`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  hardstand graph --host node07
+  hardstand graph --format dot | dot -Tsvg > graph.svg")]
+pub(crate) struct GraphArgs {
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    /// Draw an indented tree, Graphviz DOT, or Mermaid
+    #[arg(long, value_name = "FORMAT", default_value = "tree")]
+    pub(crate) format: GraphFormat,
+    /// Draw the graph of this host; the first one if none is named
+    #[arg(long, value_name = "NAME")]
+    pub(crate) host: Option<String>,
+}
+
+/// Arguments of `inventory`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  hardstand inventory -i lab.yaml -l '@workers'
+  hardstand inventory --json")]
+pub(crate) struct InventoryArgs {
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+}
+
+/// Arguments of `validate`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  hardstand validate
+  hardstand validate -f specs/ -f inventory.yaml")]
+pub(crate) struct ValidateArgs {
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+}
+
+/// Arguments of `show`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  hardstand show plan.json
+  hardstand show plan.json --by-host --diff summary")]
+pub(crate) struct ShowArgs {
+    /// Read this saved plan; `-` is stdin
+    #[arg(value_name = "PLAN_FILE")]
+    pub(crate) plan_file: PathBuf,
+    #[command(flatten)]
+    pub(crate) view: PlanViewArgs,
+}
+
+/// Arguments of `status`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  hardstand status
+  hardstand status -l node07")]
+pub(crate) struct StatusArgs {
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    #[command(flatten)]
+    pub(crate) fleet: FleetArgs,
+    /// Ask this machine, without SSH
+    #[arg(long, help_heading = "Hosts")]
+    pub(crate) local: bool,
+}
+
+/// Arguments of `purge`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+What hardstand configured stays; only /var/lib/hardstand is removed.
+
+Examples:
+  hardstand purge -l node07
+  hardstand purge --yes")]
+pub(crate) struct PurgeArgs {
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    #[command(flatten)]
+    pub(crate) fleet: FleetArgs,
+    /// Remove them from this machine, without SSH
+    #[arg(long, help_heading = "Hosts")]
+    pub(crate) local: bool,
+    /// Remove without asking
+    #[arg(short, long, env = "HARDSTAND_YES", value_parser = clap::builder::FalseyValueParser::new())]
+    pub(crate) yes: bool,
+}
+
+/// Arguments of `completions`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  hardstand completions bash > /etc/bash_completion.d/hardstand")]
+pub(crate) struct CompletionsArgs {
+    /// Print the script for this shell
+    #[arg(value_name = "SHELL")]
+    pub(crate) shell: Shell,
+}
+
+/// When colors are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum When {
+    Auto,
+    Always,
+    Never,
+}
+
+/// How progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProgressArg {
+    Auto,
+    Bars,
+    Plain,
+    None,
+}
+
+/// How much of a text that changes is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DiffArg {
+    Full,
+    Summary,
+    None,
+}
+
+/// How a graph is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GraphFormat {
+    Tree,
+    Dot,
+    Mermaid,
+}
+
+/// Reads a time such as `10s` or `2m`; a bare number is refused, since its unit would be a guess.
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let signed: jiff::SignedDuration = text
+        .parse()
+        .map_err(|_| "write a number and a unit, such as 10s or 2m".to_owned())?;
+    match Duration::try_from(signed) {
+        Ok(duration) if duration >= Duration::from_secs(1) && duration <= LONGEST => Ok(duration),
+        _ => Err("it must be between 1s and 24h".to_owned()),
+    }
+}
+
+const LONGEST: Duration = Duration::from_hours(24);
+
+#[cfg(test)]
+mod tests;

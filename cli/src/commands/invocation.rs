@@ -1,0 +1,58 @@
+//! Our own command line, to suggest what comes next.
+
+use std::path::Path;
+
+use crate::args::InputArgs;
+
+/// Returns the line that runs a command on the same files and hosts, fit to be pasted into a shell.
+pub(crate) fn line(command: &str, input: &InputArgs) -> String {
+    let InputArgs {
+        files,
+        inventories,
+        limit,
+    } = input;
+    let files = files
+        .iter()
+        .filter(|file| file.as_path() != Path::new("hardstand.yaml"));
+    let files = files.map(|file| format!(" -f {}", quote(&file.to_string_lossy())));
+    let inventories = inventories
+        .iter()
+        .map(|file| format!(" -i {}", quote(&file.to_string_lossy())));
+    let limit = limit.iter().map(|limit| format!(" -l {}", quote(limit)));
+    let flags: String = files.chain(inventories).chain(limit).collect();
+    format!("hardstand {command}{flags}")
+}
+
+/// Returns a word as a shell reads it.
+fn quote(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::{self, Command};
+
+    #[test]
+    fn the_same_files_and_hosts_are_named() {
+        for (given, suggested) in [
+            ("hardstand status", "hardstand plan"),
+            (
+                "hardstand status -f a.yaml -f b/ -i lab.yaml",
+                "hardstand plan -f a.yaml -f b/ -i lab.yaml",
+            ),
+            ("hardstand status -l n[1-2]", "hardstand plan -l 'n[1-2]'"),
+            ("hardstand status -l it's", "hardstand plan -l 'it'\\''s'"),
+        ] {
+            let cli = args::parse(given.split(' ')).unwrap();
+            let Command::Status(status) = cli.command else {
+                unreachable!()
+            };
+            assert_eq!(line("plan", &status.input), suggested);
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! A plan in numbers, for its last line, its JSON and its exit code.
+
+use engine::plan::{Change, HostPlan, Plan, Verdict};
+use engine::resource::Action;
+use engine::step::Disruption;
+use serde::Serialize;
+
+/// How many changes of each kind a plan has, counted once for every host.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PlanSummary {
+    /// Hosts that were planned.
+    pub(crate) hosts: usize,
+    /// Hosts on which something changes.
+    pub(crate) changed_hosts: usize,
+    /// Resources that are made.
+    pub(crate) create: usize,
+    /// Resources that are changed.
+    pub(crate) update: usize,
+    /// Resources that are removed.
+    pub(crate) delete: usize,
+    /// Services that are restarted.
+    pub(crate) restart: usize,
+    /// Services that read their configuration again.
+    pub(crate) reload: usize,
+    /// Resources of which it cannot be told what would change.
+    pub(crate) unknown: usize,
+    /// Resources that must not or cannot be changed.
+    pub(crate) refused: usize,
+    /// Hosts that could not be planned.
+    pub(crate) unreachable: usize,
+    /// Changes that restart a service.
+    pub(crate) service_restarts: usize,
+    /// Changes that stop pods.
+    pub(crate) pod_losses: usize,
+    /// Changes that only a reboot brings about.
+    pub(crate) reboots: usize,
+    /// Whether anything changes at all.
+    pub(crate) changes: bool,
+}
+
+impl PlanSummary {
+    /// Counts a plan.
+    pub(crate) fn of(plan: &Plan) -> Self {
+        let mut summary = Self {
+            unreachable: plan.unreachable.len(),
+            ..Self::default()
+        };
+        for host in &plan.hosts {
+            summary.count_host(host);
+        }
+        summary
+    }
+
+    fn count_host(&mut self, host: &HostPlan) {
+        self.hosts += 1;
+        self.changed_hosts += usize::from(!host.changes.is_empty());
+        self.changes |= !host.changes.is_empty();
+        for change in &host.changes {
+            self.count_change(change);
+        }
+        let refused = host
+            .unplanned
+            .iter()
+            .filter(|unplanned| unplanned.verdict == Verdict::Refused)
+            .count();
+        self.refused += refused;
+        self.unknown += host.unplanned.len() - refused;
+    }
+
+    fn count_change(&mut self, change: &Change) {
+        *match change.action {
+            Action::Create => &mut self.create,
+            Action::Update => &mut self.update,
+            Action::Delete => &mut self.delete,
+            Action::Restart => &mut self.restart,
+            Action::Reload => &mut self.reload,
+        } += 1;
+        match change.disruption {
+            Disruption::None | Disruption::Reload => {}
+            Disruption::Restart => self.service_restarts += 1,
+            Disruption::PodLoss => self.pod_losses += 1,
+            Disruption::Reboot => self.reboots += 1,
+        }
+    }
+}

@@ -1,0 +1,341 @@
+//! Plans and reports for the golden files: a fleet of 24 nodes with everything that can happen to one.
+
+use std::collections::BTreeMap;
+
+use engine::facts::Facts;
+use engine::name::{HostName, ResourceId};
+use engine::plan::{Change, HostPlan, Inputs, Plan, Unplanned, Unreachable, Verdict};
+use engine::report::{ChangeReport, HostOutcome, HostReport, Outcome, Report};
+use engine::resource::{Action, Difference, Reason};
+use engine::source::Position;
+use engine::step::Disruption;
+
+/// Escape sequences, line breaks, direction overrides, zero-width characters and workflow commands of CI systems.
+pub(crate) const HOSTILE: &str = "\x1b[2J\x1b]0;pwned\x07\u{9b}31m\r\n::error::x\u{202e}gnp\u{200b}\u{2028}\u{feff}\u{7f}\u{e0041}";
+
+const CONFIG: &str = "/etc/containerd/config.toml";
+const CONFIG_DIFF: &str = "\
+--- a/etc/containerd/config.toml
++++ b/etc/containerd/config.toml
+@@ -12,4 +12,5 @@
+   [plugins.\"io.containerd.cri.v1.runtime\".containerd.runtimes.runc.options]
+     BinaryName = \"\"
+-    SystemdCgroup = false
++    SystemdCgroup = true
++\tNoNewKeyring = false
+";
+
+pub(crate) fn host(name: &str) -> HostName {
+    name.parse().unwrap()
+}
+
+pub(crate) fn id(text: &str) -> ResourceId {
+    text.parse().unwrap()
+}
+
+fn place(line: u32) -> Option<Position> {
+    Some(Position {
+        file: "site.yaml".to_owned(),
+        line,
+        column: 5,
+    })
+}
+
+fn change(resource: &str, action: Action, line: u32) -> Change {
+    Change {
+        resource: id(resource),
+        action,
+        reasons: vec![Reason::Differs],
+        condition: None,
+        differences: Vec::new(),
+        diffs: BTreeMap::new(),
+        disruption: Disruption::None,
+        source: place(line),
+        requires: Vec::new(),
+        steps: Vec::new(),
+        receipt: None,
+    }
+}
+
+fn differs(mut change: Change, differences: &[(&str, &str, &str)]) -> Change {
+    change.differences.extend(
+        differences
+            .iter()
+            .map(|(attribute, before, after)| Difference {
+                attribute: (*attribute).to_owned(),
+                before: (*before).to_owned(),
+                after: (*after).to_owned(),
+            }),
+    );
+    change
+}
+
+fn because(mut change: Change, reasons: &[Reason]) -> Change {
+    change.reasons = reasons.to_vec();
+    change
+}
+
+fn host_plan(name: &str, changes: Vec<Change>) -> HostPlan {
+    HostPlan {
+        host: host(name),
+        facts: Facts::default(),
+        questions: Vec::new(),
+        guards: Vec::new(),
+        changes,
+        unplanned: Vec::new(),
+        unchanged: vec![id("swap/off"), id("package/containerd.io")],
+        forgotten: Vec::new(),
+    }
+}
+
+fn config() -> Change {
+    let mut config = change("file//etc/containerd/config.toml", Action::Update, 30);
+    config
+        .diffs
+        .insert(CONFIG.to_owned(), CONFIG_DIFF.to_owned());
+    because(config, &[Reason::SpecChanged])
+}
+
+fn restart() -> Change {
+    let mut restart = change("service/containerd.service", Action::Restart, 28);
+    restart.disruption = Disruption::Restart;
+    because(
+        restart,
+        &[Reason::NotifiedBy(id("file//etc/containerd/config.toml"))],
+    )
+}
+
+/// What most workers need.
+fn common(name: &str) -> HostPlan {
+    let module = differs(
+        change("module/br_netfilter", Action::Create, 14),
+        &[("loaded", "", "yes"), ("boot", "", "yes")],
+    );
+    let forward = change("sysctl/net.ipv4.ip_forward", Action::Update, 19);
+    let forward = differs(forward, &[("running", "0", "1"), ("persisted", "", "1")]);
+    let range = change("sysctl/net.ipv4.ip_local_port_range", Action::Update, 20);
+    let mut range = differs(range, &[("running", "32768 60999", "1024 65535")]);
+    range.condition = Some(
+        "/etc/sysctl.d/99-vendor.conf sets it too, is read later, and is changed by whoever wrote it".to_owned(),
+    );
+    host_plan(
+        name,
+        vec![
+            module,
+            forward,
+            because(range, &[Reason::Drifted]),
+            config(),
+            restart(),
+        ],
+    )
+}
+
+/// A node on which everything else happens.
+fn special() -> HostPlan {
+    let mut removed = change("file//etc/sysctl.d/50-old.conf", Action::Delete, 1);
+    removed.source = None;
+    let removed = because(removed, &[Reason::NoLongerNamed]);
+    let mut docker = change("service/docker.service", Action::Restart, 33);
+    docker.disruption = Disruption::PodLoss;
+    let docker = because(
+        docker,
+        &[Reason::Owed("2026-11-20, transaction 7f3a".to_owned())],
+    );
+    let mut resolved = change("service/systemd-resolved.service", Action::Reload, 34);
+    resolved.disruption = Disruption::Reload;
+    let reasons = ["file//a", "file//b", "file//c", "file//d", "file//e"];
+    let reasons = reasons.map(|name| Reason::NotifiedBy(id(name)));
+    let mut kernel = differs(
+        change("kernel/cgroup", Action::Update, 40),
+        &[("hierarchy", "v1", "v2")],
+    );
+    kernel.disruption = Disruption::Reboot;
+    let mut plan = host_plan(
+        "node19",
+        vec![removed, docker, because(resolved, &reasons), kernel],
+    );
+    plan.unplanned = vec![
+        Unplanned {
+            resource: id("package/kubelet"),
+            verdict: Verdict::Unknown,
+            reason:
+                "dpkg is at work on the host, so that what is installed may change at any moment"
+                    .to_owned(),
+            help: Some("wait for it, then plan again".to_owned()),
+            source: place(44),
+        },
+        Unplanned {
+            resource: id("file//etc/fstab"),
+            verdict: Verdict::Refused,
+            reason: "it is a symbolic link to /mnt/fstab".to_owned(),
+            help: None,
+            source: place(45),
+        },
+    ];
+    plan.forgotten = vec![id("user/ops")];
+    plan
+}
+
+/// A node that sends what no terminal should see.
+pub(crate) fn hostile() -> HostPlan {
+    let value = change("sysctl/kernel.core_pattern", Action::Update, 21);
+    let mut value = differs(
+        value,
+        &[("running", HOSTILE, "core"), (HOSTILE, HOSTILE, HOSTILE)],
+    );
+    value.condition = Some(HOSTILE.to_owned());
+    value.reasons = vec![Reason::Owed(HOSTILE.to_owned())];
+    value.diffs.insert(
+        HOSTILE.to_owned(),
+        format!("@@ -1 +1 @@\n-{HOSTILE}\n+core\n"),
+    );
+    value.source = Some(Position {
+        file: HOSTILE.to_owned(),
+        line: 1,
+        column: 1,
+    });
+    let mut plan = host_plan("node23", vec![value]);
+    plan.unplanned.push(Unplanned {
+        resource: id("mount/\u{202e}\u{200b}x"),
+        verdict: Verdict::Unknown,
+        reason: HOSTILE.to_owned(),
+        help: Some(HOSTILE.to_owned()),
+        source: None,
+    });
+    plan
+}
+
+pub(crate) fn plan(hosts: Vec<HostPlan>, unreachable: &[(&str, &str)]) -> Plan {
+    let unreachable = unreachable.iter().map(|(name, reason)| Unreachable {
+        host: host(name),
+        reason: (*reason).to_owned(),
+    });
+    Plan {
+        format: "hardstand.dev/plan/v1".to_owned(),
+        tool: "0.1.0".to_owned(),
+        inputs: Inputs::default(),
+        hosts,
+        unreachable: unreachable.collect(),
+    }
+}
+
+/// 24 nodes: 18 and 2 alike, one special, one done already, one hostile, and one that is away.
+pub(crate) fn fleet() -> Plan {
+    let hosts = (1..=23).map(|n| match n {
+        19 => special(),
+        22 => host_plan("node22", Vec::new()),
+        23 => hostile(),
+        n => common(&format!("node{n:02}")),
+    });
+    let away = "ssh: connect to host 10.0.0.24 port 22: timed out after 10s, by way of bastion-1";
+    plan(hosts.collect(), &[("node24", away)])
+}
+
+/// Three nodes that are as the spec says.
+pub(crate) fn settled() -> Plan {
+    plan(
+        ["node01", "node02", "node03"]
+            .map(|name| host_plan(name, Vec::new()))
+            .into(),
+        &[],
+    )
+}
+
+fn host_report(name: &str, outcome: HostOutcome, changes: &[(&str, Outcome)]) -> HostReport {
+    let changes = changes.iter().map(|(resource, outcome)| ChangeReport {
+        resource: id(resource),
+        outcome: outcome.clone(),
+    });
+    HostReport {
+        host: host(name),
+        outcome,
+        changes: changes.collect(),
+        transaction: Some("7f3a".to_owned()),
+    }
+}
+
+/// How an apply to those nodes may end.
+pub(crate) fn report() -> Report {
+    let (module, sysctl) = ("module/br_netfilter", "sysctl/net.ipv4.ip_forward");
+    let (config, service) = (
+        "file//etc/containerd/config.toml",
+        "service/containerd.service",
+    );
+    let ended = |service_outcome: Outcome| {
+        [
+            (module, Outcome::Done),
+            (sysctl, Outcome::Done),
+            (config, Outcome::Done),
+            (service, service_outcome),
+        ]
+    };
+    let failed = Outcome::Failed(format!(
+        "containerd did not start (exit 1)\n{HOSTILE}\nsee journalctl -u containerd"
+    ));
+    let undone =
+        Outcome::Undone("no answer on /run/containerd/containerd.sock within 60 s".to_owned());
+    let mut hosts: Vec<_> = (1..=12)
+        .map(|n| {
+            host_report(
+                &format!("node{n:02}"),
+                HostOutcome::Converged,
+                &ended(Outcome::Done),
+            )
+        })
+        .collect();
+    hosts.extend([
+        host_report("node13", HostOutcome::Failed, &ended(failed.clone())),
+        host_report("node14", HostOutcome::Failed, &ended(failed)),
+        host_report("node15", HostOutcome::RolledBack, &ended(undone)),
+        host_report(
+            "node16",
+            HostOutcome::Failed,
+            &[
+                (
+                    config,
+                    Outcome::Failed("no space left on device".to_owned()),
+                ),
+                (service, Outcome::Skipped(id(config))),
+            ],
+        ),
+        host_report(
+            "node17",
+            HostOutcome::NotConverged(vec![id(sysctl)]),
+            &[(sysctl, Outcome::Done)],
+        ),
+        host_report(
+            "node18",
+            HostOutcome::Stale(vec![
+                "sysctl/net.ipv4.ip_forward: 0 when planned, now 1".to_owned(),
+            ]),
+            &[],
+        ),
+        host_report(
+            "node19",
+            HostOutcome::Refused("transaction 11aa is open".to_owned()),
+            &[],
+        ),
+        host_report(
+            "node20",
+            HostOutcome::Unreachable("timed out after 10s".to_owned()),
+            &[],
+        ),
+        host_report(
+            "node21",
+            HostOutcome::Unknown("connection lost during service/containerd.service".to_owned()),
+            &[],
+        ),
+        host_report(
+            "node22",
+            HostOutcome::Wedged("the old config.toml could not be put back".to_owned()),
+            &[],
+        ),
+        host_report(
+            "node23",
+            HostOutcome::NotStarted,
+            &[(sysctl, Outcome::NotReached)],
+        ),
+        host_report("node24", HostOutcome::NothingToDo, &[]),
+    ]);
+    Report { hosts }
+}
