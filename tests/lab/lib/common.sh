@@ -29,7 +29,7 @@ need_debian() {
 
 need_tools() {
     local tool
-    for tool in mmdebstrap systemd-nspawn ip ssh ssh-keygen flock; do
+    for tool in mmdebstrap systemd-nspawn ip ssh ssh-keygen flock setsid ps; do
         command -v "$tool" >/dev/null || die "'$tool' is missing: run '$0 install'"
     done
 }

@@ -64,7 +64,7 @@ in_node_group() {
     group=$(node_group "$1" "$2")
     shift 2
     if [ -d /run/systemd/system ]; then
-        exec systemd-run --quiet --scope --property=Delegate=yes --unit="$group" -- "$@"
+        exec systemd-run --quiet --scope --collect --property=Delegate=yes --unit="$group" -- "$@"
     fi
     while read -r hierarchy; do
         dir=$hierarchy/$group
@@ -100,9 +100,10 @@ node_processes() {
     done < <(node_group_dirs "$1" "$2") | sort -un
 }
 
-remove_node_group() {
+node_group_is_gone() {
     local dir
     while read -r dir; do
         find "$dir" -depth -type d -exec rmdir {} + 2>/dev/null || true
     done < <(node_group_dirs "$1" "$2")
+    [ -z "$(node_group_dirs "$1" "$2")" ]
 }

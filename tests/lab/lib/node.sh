@@ -24,33 +24,55 @@ make_node() {
     ssh-keygen -q -t ed25519 -N '' -C "root@$name" -f "$etc/ssh/ssh_host_ed25519_key"
     printf '[Match]\nName=host0\n\n[Network]\nAddress=%s/24\nGateway=%s\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n' \
         "$address" "${address%.*}.1" >"$etc/systemd/network/10-lab.network"
+    # On v1 nobody tells a systemd in a container that a group is empty, so it would wait two minutes for the end of a
+    # user's systemd, and of what that one started: let it wait for the one process that is its own child.
+    if [ "$cgroup" = v1 ]; then
+        mkdir -p "$etc/systemd/system/user@.service.d"
+        printf '[Service]\nKillMode=process\nKillSignal=SIGKILL\nSuccessExitStatus=SIGKILL\n' >"$etc/systemd/system/user@.service.d/lab.conf"
+    fi
 }
 
 # start_node RUN_ID NAME: boots it and does not wait.
 start_node() {
-    local dir=$STATE/$1/node/$2 unified=1 pid fd
-    [ "$(<"$dir/cgroup")" = v2 ] || unified=0
+    local dir=$STATE/$1/node/$2 fd pid
+    ! is_alive "$(cat "$dir/supervisor" 2>/dev/null)" || die "node $2 is on already"
     (
         # Whoever reads our output, or waits for a lock of ours, must not wait for the node.
         for fd in /proc/self/fd/*; do
             fd=${fd##*/}
             [ "$fd" -le 2 ] || eval "exec $fd>&-"
         done
-        export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=$unified
-        cd /
-        in_node_group "$1" "$2" setsid systemd-nspawn --quiet --register=no --keep-unit --boot --directory="$dir/root" \
-            --machine="$1-$2" --hostname="$2" --network-bridge="$(bridge_name "$1")" \
-            --resolv-conf=off --timezone=off --link-journal=no
+        exec setsid "$LAB" _supervise "$1" "$2"
     ) >>"$dir/console.log" 2>&1 </dev/null &
     pid=$!
     disown "$pid"
-    process_stamp "$pid" >"$dir/nspawn" || die "node $2 ended at once: $(tail -n 3 "$dir/console.log")"
+    process_stamp "$pid" >"$dir/supervisor" || die "node $2 ended at once: $(tail -n 3 "$dir/console.log")"
+}
+
+# supervise RUN_ID NAME: a process of its own, outside the node's group. With --keep-unit nspawn does not boot a node
+# again by itself that wants to reboot, but says so by its status 133.
+supervise() {
+    local dir=$STATE/$1/node/$2 status=133
+    SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1
+    [ "$(<"$dir/cgroup")" = v2 ] || SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=0
+    export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY
+    cd /
+    while [ "$status" = 133 ]; do
+        status=0
+        (in_node_group "$1" "$2" systemd-nspawn --quiet --register=no --keep-unit --boot --directory="$dir/root" \
+            --machine="$1-$2" --hostname="$2" --network-bridge="$(bridge_name "$1")" \
+            --resolv-conf=off --timezone=off --link-journal=no) || status=$?
+        deadline 10 node_group_is_gone "$1" "$2"
+    done
 }
 
 # await_node RUN_ID NAME: until it answers over ssh and has come to rest, running or degraded.
 await_node() {
     local dir=$STATE/$1/node/$2 state
-    deadline 60 node_listens "$dir" || { node_failed "$dir" "does not listen on port 22 after 60 s"; return 1; }
+    deadline 60 node_listens_or_is_off "$dir" && node_listens "$dir" || {
+        node_failed "$dir" "is off, or does not listen on port 22 after 60 s"
+        return 1
+    }
     state=$(timeout 60 ssh -F "$STATE/$1/ssh_config" -o ConnectTimeout=10 "root@$2" \
         systemctl is-system-running --wait </dev/null) || true
     case $state in
@@ -61,8 +83,11 @@ await_node() {
     esac
 }
 
+node_listens_or_is_off() {
+    ! is_alive "$(<"$1/supervisor")" || node_listens "$1"
+}
+
 node_listens() {
-    is_alive "$(<"$1/nspawn")" || return 1
     timeout 0.5 bash -c "exec 3<>/dev/tcp/$(<"$1/address")/22" 2>/dev/null
 }
 
@@ -74,16 +99,22 @@ node_failed() {
 # kill_node RUN_ID NAME: as by pulling its plug. Its root stays.
 kill_node() {
     deadline 20 node_is_dead "$1" "$2" || die "processes of node $2 do not end: $(node_processes "$1" "$2" | xargs)"
-    remove_node_group "$1" "$2"
-    rm -f "$STATE/$1/node/$2/nspawn"
+    deadline 10 node_group_is_gone "$1" "$2" || say "control groups of node $2 stay behind"
+    rm -f "$STATE/$1/node/$2/supervisor"
+    # What nspawn leaves when it is killed: an empty directory, and a lock named after the root.
+    rmdir "/run/systemd/nspawn/propagate/$1-$2" 2>/dev/null || true
+    rm -f "/run/systemd/nspawn/locks/inode-$(stat -c %d:%i "$STATE/$1/node/$2/root" 2>/dev/null)"
 }
 
 node_is_dead() {
-    local pids stamp=''
+    local pids supervisor=''
+    [ ! -r "$STATE/$1/node/$2/supervisor" ] || supervisor=$(<"$STATE/$1/node/$2/supervisor")
     pids=$(node_processes "$1" "$2")
-    # Between its start and its entry into the group, nspawn is known by its pid alone.
-    [ ! -r "$STATE/$1/node/$2/nspawn" ] || stamp=$(<"$STATE/$1/node/$2/nspawn")
-    ! is_alive "$stamp" || pids="$pids ${stamp%% *}"
+    if is_alive "$supervisor"; then
+        # Stopped, it starts nothing new; and its session has what is not in the node's group yet.
+        kill -STOP "${supervisor%% *}" 2>/dev/null || true
+        pids="$(ps -o pid= -s "${supervisor%% *}") $pids"
+    fi
     [ -n "$pids" ] || return 0
     # shellcheck disable=SC2086
     kill -KILL $pids 2>/dev/null || true

@@ -150,7 +150,7 @@ list() {
         nodes=0 alive=0
         for node in $(run_nodes "$id"); do
             nodes=$((nodes + 1))
-            ! is_alive "$(cat "$STATE/$id/node/$node/nspawn" 2>/dev/null)" || alive=$((alive + 1))
+            ! is_alive "$(cat "$STATE/$id/node/$node/supervisor" 2>/dev/null)" || alive=$((alive + 1))
         done
         printf '%s nodes=%s alive=%s owner=%s state=%s\n' "$id" "$nodes" "$alive" "$(owner_state "$id")" "$STATE/$id"
     done
