@@ -3,9 +3,10 @@
 # hardstand: the program that runs on a host.
 #
 # It is one constant text: nothing in it comes from a spec. It arrives on the standard input of `sh -s`, followed by
-# one call in braces whose here-document holds the data, so that an input that was cut off runs nothing:
+# one call whose here-document holds the data, all in braces, so that an input that was cut off runs nothing:
 #
 #     {
+#     (this text)
 #     hardstand_main probe NONCE <<'HARDSTAND-NONCE'
 #     sysctl net/ipv4/ip_forward
 #     end
@@ -950,7 +951,7 @@ h_unpack() {
 	'plan '* | 'operator '* | 'generation '* | 'deadline '* | 'need '* | 'count '*) printf '%s\n' "$1" >&8 ;;
 	'question '*) printf '%s\n' "${1#question }" >&5 ;;
 	'guard '*) printf '%s\n' "${1#guard }" >&6 ;;
-	'change '* | 'step '* | 'record '* | 'unrecord '* | 'done '*) printf '%s\n' "$1" >&7 ;;
+	'change '* | 'step '* | 'record '* | 'unrecord '* | 'done '* | 'forget '*) printf '%s\n' "$1" >&7 ;;
 	'program '* | 'content '*)
 		IFS=' '
 		set -- $1
@@ -1335,7 +1336,10 @@ h_perform() {
 	set -- $1
 	IFS=$h_nl
 	case $1 in
-	change) h_begin_change "$2" "$4" ;;
+	change) h_begin_change "$2" "$3" "$4" ;;
+	forget)
+		h_is_word "$2" && h_drop "$h_state/receipts/$2"
+		;;
 	step)
 		h_step=$((h_step + 1))
 		[ -z "$h_ok" ] || h_perform_step "$@"
@@ -1347,15 +1351,15 @@ h_perform() {
 	esac
 }
 
-# Begins a change, unless one that it requires did not succeed: h_begin_change NUMBER REQUIRES.
+# Begins a change, unless one that it requires did not succeed: h_begin_change NUMBER RESOURCE REQUIRES.
 h_begin_change() {
 	h_change=$1
 	IFS=,
-	for h_value in $2; do
+	for h_value in $3; do
 		case $h_bad in
 		*" $h_value "*)
 			IFS=$h_nl
-			h_log "skipped $h_change $h_value"
+			h_log "skipped $h_change $2 $h_value"
 			h_bad="$h_bad$h_change "
 			h_ok=
 			return 0
@@ -1364,7 +1368,7 @@ h_begin_change() {
 	done
 	IFS=$h_nl
 	h_ok=1
-	h_log "intent $h_change" || h_fail 'the journal could not be written'
+	h_log "intent $h_change $2" || h_fail 'the journal could not be written'
 }
 
 # Marks the change as failed.
