@@ -11,6 +11,7 @@ pub mod diagnostic;
 pub mod event;
 pub mod facts;
 pub mod graph;
+pub mod farside;
 pub mod name;
 pub mod plan;
 pub mod question;

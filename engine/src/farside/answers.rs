@@ -1,0 +1,870 @@
+//! Reads what the probe answered. The text comes from a host, so it is taken only if every line is one that the program
+//! can print about something that was asked.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::facts::{CgroupVersion, Facts, Init, Swap};
+use crate::name::{AbsPath, Digest, UnitName};
+use crate::question::{
+    Answer, Attributes, ContainerdState, FileState, FoundFile, ModuleState, Observed, PackageState,
+    Question, RegularFile, SysctlState, UnitState,
+};
+use crate::receipt::Receipt;
+
+use super::Nonce;
+use super::field::{decode, encode, excerpt};
+
+/// The longest answer that is taken, in bytes.
+pub const MAX_ANSWER: usize = 64 * 1024 * 1024;
+
+/// Files up to this size come with their content; the program has the same figure.
+const MAX_CONTENT: u64 = 1024 * 1024;
+
+/// What is said of a file that was another when it was read again.
+const CHANGED: &str = "it changed while it was read";
+
+/// Why an answer was not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AnswerError {
+    /// The host printed something else, with its first bytes.
+    #[error("the host printed something else before the answer: \"{0}\"")]
+    Noise(String),
+    /// The answer has no end.
+    #[error("the answer of the host was cut off")]
+    Cut,
+    /// The answer is larger than [`MAX_ANSWER`].
+    #[error("the answer of the host is too large")]
+    TooLarge,
+    /// The program would not do what was asked, and did nothing.
+    #[error("the host refused: {reason}")]
+    Refused {
+        /// A word that stays the same.
+        code: String,
+        /// Why, for people.
+        reason: String,
+    },
+    /// A line that the program does not print.
+    #[error("the host printed a line that is not an answer: \"{0}\"")]
+    Line(String),
+    /// Something was answered twice.
+    #[error("the host answered twice: \"{0}\"")]
+    Twice(String),
+    /// Something was answered that nobody asked.
+    #[error("the host answered what was not asked: \"{0}\"")]
+    NotAsked(String),
+    /// A receipt on the host that cannot be read.
+    #[error("the host's record /var/lib/hardstand/receipts/{record} cannot be read: {reason}")]
+    Receipt {
+        /// The name of its file.
+        record: String,
+        /// Why, for people.
+        reason: String,
+    },
+}
+
+/// Reads the answer to a probe: what was asked, and what the receipts on the host ask.
+pub fn parse_probe(
+    output: &[u8],
+    questions: &[Question],
+    nonce: &Nonce,
+) -> Result<Observed, AnswerError> {
+    let body = unframe(output, "probe", nonce)?;
+    let mut seen = Seen::default();
+    let mut rest = body;
+    while let Some((line, tail)) = split_line(rest) {
+        rest = tail;
+        if line == b"~contents" {
+            seen.bodies = bodies(rest, &seen);
+            break;
+        }
+        seen.line(line)?;
+    }
+    seen.observed(questions)
+}
+
+/// Reads the answer to `abort`, `gc` or `purge`.
+pub fn parse_finished(output: &[u8], verb: &str, nonce: &Nonce) -> Result<(), AnswerError> {
+    match unframe(output, verb, nonce)? {
+        b"ok\n" => Ok(()),
+        body => Err(AnswerError::Line(excerpt(body))),
+    }
+}
+
+/// Returns what stands between the first and the last line; a refusal is an error.
+fn unframe<'a>(output: &'a [u8], verb: &str, nonce: &Nonce) -> Result<&'a [u8], AnswerError> {
+    if output.len() > MAX_ANSWER {
+        return Err(AnswerError::TooLarge);
+    }
+    let first = format!("HARDSTAND 1 {nonce} {verb}\n");
+    let Some(body) = output.strip_prefix(first.as_bytes()) else {
+        return Err(match first.as_bytes().starts_with(output) {
+            true => AnswerError::Cut,
+            false => AnswerError::Noise(excerpt(output)),
+        });
+    };
+    let last = format!("end {nonce}\n");
+    let body = body
+        .strip_suffix(last.as_bytes())
+        .filter(|body| body.is_empty() || body.ends_with(b"\n"))
+        .ok_or(AnswerError::Cut)?;
+    match refusal(body) {
+        Some(refused) => Err(refused),
+        None => Ok(body),
+    }
+}
+
+/// Returns the refusal that is the last line, if one is.
+fn refusal(body: &[u8]) -> Option<AnswerError> {
+    let line = body
+        .strip_suffix(b"\n")?
+        .rsplit(|byte| *byte == b'\n')
+        .next()?;
+    let words = std::str::from_utf8(line).ok()?.strip_prefix("refused ")?;
+    let (code, reason) = words.split_once(' ')?;
+    Some(AnswerError::Refused {
+        code: code.to_owned(),
+        reason: decode(reason)?,
+    })
+}
+
+fn split_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = bytes.iter().position(|byte| *byte == b'\n')?;
+    Some((&bytes[..end], &bytes[end + 1..]))
+}
+
+/// Cuts the contents apart. Each is announced by a line of head's with its path; a file whose size changed since is left
+/// out, and those after it are found by their line.
+fn bodies(region: &[u8], seen: &Seen) -> BTreeMap<String, Vec<u8>> {
+    let mut bodies = BTreeMap::new();
+    let mut rest = region;
+    for path in &seen.hashed {
+        let Some(size) = seen.size(path) else {
+            continue;
+        };
+        let head = format!("==> {path} <==\n");
+        let Some(start) = find(rest, head.as_bytes()) else {
+            continue;
+        };
+        rest = &rest[start + head.len()..];
+        if let Some(content) = rest.get(..size) {
+            bodies.insert(path.clone(), content.to_vec());
+            // Only a body that is what its digest says moves the place to search from.
+            if seen.digests.get(path) == Some(&Digest::of(content)) {
+                rest = &rest[size..];
+            }
+        }
+    }
+    bodies
+}
+
+fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    haystack
+        .windows(needle.len())
+        .position(|window| window == needle)
+}
+
+/// What stat said of a file.
+#[derive(Debug, Clone)]
+struct Stat {
+    kind: u32,
+    attributes: Attributes,
+    size: u64,
+    links: u64,
+    modified: i64,
+}
+
+/// All lines, by what they are about.
+#[derive(Debug, Default)]
+struct Seen {
+    facts: Facts,
+    guards: Vec<String>,
+    /// The file whose volatile half is to come: whether links were followed, and its path.
+    half: Option<(bool, String, Stat)>,
+    files: BTreeMap<String, Stat>,
+    targets: BTreeMap<String, Stat>,
+    links: BTreeMap<String, String>,
+    absent: BTreeSet<String>,
+    unreadable: BTreeMap<String, String>,
+    digests: BTreeMap<String, Digest>,
+    /// Paths with a digest in the order of the answer, which is that of the contents.
+    hashed: Vec<String>,
+    bodies: BTreeMap<String, Vec<u8>>,
+    lists: BTreeMap<(String, String), Result<Vec<String>, String>>,
+    sysctls: BTreeMap<String, SysctlState>,
+    modules: BTreeMap<String, ModuleState>,
+    parameters: BTreeMap<(String, String), String>,
+    units: BTreeMap<String, UnitState>,
+    packages: BTreeMap<String, PackageState>,
+    containerds: BTreeMap<String, ContainerdState>,
+    /// The config file whose dump is being read.
+    dumping: Option<String>,
+    unanswered: BTreeMap<(String, String), String>,
+    receipts: Vec<Receipt>,
+    owed: Vec<UnitName>,
+}
+
+impl Seen {
+    fn line(&mut self, line: &[u8]) -> Result<(), AnswerError> {
+        let bad = || AnswerError::Line(excerpt(line));
+        let text = std::str::from_utf8(line).map_err(|_| bad())?;
+        let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
+        if !word.starts_with('~') {
+            self.guards.push(text.to_owned());
+        }
+        if word != "~dump" {
+            self.dumping = None;
+        }
+        let fresh = match word {
+            "file" | "target" => self.stat(word == "target", rest),
+            "~size" => self.size_line(rest),
+            "content" => self.content(rest),
+            "~receipt" => return self.receipt(rest),
+            "~dump" => self.dump(rest),
+            _ => {
+                let fields: Option<Vec<String>> = rest.split(' ').map(decode).collect();
+                let fields = fields.ok_or_else(bad)?;
+                let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+                self.fields(word, &fields)
+            }
+        };
+        match fresh {
+            Some(true) => Ok(()),
+            Some(false) => Err(AnswerError::Twice(excerpt(line))),
+            None => Err(bad()),
+        }
+    }
+
+    /// A line of encoded fields. Returns whether it is the first about its subject; none if it is no such line.
+    fn fields(&mut self, word: &str, fields: &[&str]) -> Option<bool> {
+        match (word, fields) {
+            ("fact" | "~fact", [name, rest @ ..]) => self.fact(name, rest),
+            ("~owed", [unit]) => {
+                self.owed.push(unit.parse().ok()?);
+                Some(true)
+            }
+            ("absent", [path]) => Some(self.absent.insert((*path).to_owned())),
+            ("unreadable", [path, why]) => Some(insert(&mut self.unreadable, path, why)),
+            ("link", [path, target]) => Some(insert(&mut self.links, path, target)),
+            ("list", [directory, suffix, names @ ..]) => {
+                let names = names.iter().map(|name| (*name).to_owned()).collect();
+                let key = ((*directory).to_owned(), (*suffix).to_owned());
+                Some(self.lists.insert(key, Ok(names)).is_none())
+            }
+            ("unlisted", [directory, suffix, why @ ..]) => {
+                let key = ((*directory).to_owned(), (*suffix).to_owned());
+                Some(self.lists.insert(key, Err(why.join(" "))).is_none())
+            }
+            ("sysctl", [key, "absent"]) => self.sysctl(key, SysctlState::Absent),
+            ("sysctl", [key, "unreadable"]) => self.sysctl(
+                key,
+                SysctlState::Unreadable("the kernel does not let it be read".to_owned()),
+            ),
+            ("sysctl", [key, "value", value]) => {
+                self.sysctl(key, SysctlState::Value((*value).to_owned()))
+            }
+            ("module", [name, flags @ ..]) => self.module(name, flags),
+            ("parameter", [module, name, value]) => {
+                let key = ((*module).to_owned(), (*name).to_owned());
+                // A parameter of several lines is several answers about the same; the first line stands for it.
+                self.parameters
+                    .entry(key)
+                    .or_insert_with(|| (*value).to_owned());
+                Some(true)
+            }
+            ("unit" | "~unit", [name, properties @ ..]) => self.unit(word, name, properties),
+            ("package", [name, want, state, version]) => {
+                let mut package = PackageState {
+                    held: *want == "hold",
+                    ..PackageState::default()
+                };
+                match *state {
+                    "installed" => package.installed = Some((*version).to_owned()),
+                    state => package.broken = Some(state.to_owned()),
+                }
+                Some(self.packages.insert((*name).to_owned(), package).is_none())
+            }
+            ("candidate", [name, held @ ("held" | "free"), version]) => {
+                let package = PackageState {
+                    held: *held == "held",
+                    candidate: Some((*version).to_owned()).filter(|version| version != "-"),
+                    ..PackageState::default()
+                };
+                Some(self.packages.insert((*name).to_owned(), package).is_none())
+            }
+            ("containerd", [path, "absent"]) => self.containerd(path, None),
+            ("containerd", [path, "version", version]) => self.containerd(path, Some(version)),
+            ("~dumped", [path]) => {
+                self.containerds.get_mut(*path)?.effective = Some(String::new());
+                self.dumping = Some((*path).to_owned());
+                Some(true)
+            }
+            ("~undumped", [path, why]) => {
+                self.containerds.get_mut(*path)?.failure = Some((*why).to_owned());
+                Some(true)
+            }
+            ("unanswered", [kind, name, why]) => {
+                let key = ((*kind).to_owned(), (*name).to_owned());
+                Some(self.unanswered.insert(key, (*why).to_owned()).is_none())
+            }
+            _ => None,
+        }
+    }
+
+    fn fact(&mut self, name: &str, values: &[&str]) -> Option<bool> {
+        let facts = &mut self.facts;
+        let text = |values: &[&str]| match values {
+            [value] => Some((*value).to_owned()),
+            _ => None,
+        };
+        match (name, values) {
+            ("swap", [path, kind]) => facts.swaps.push(Swap {
+                path: (*path).to_owned(),
+                kind: (*kind).to_owned(),
+            }),
+            ("os-id", _) => facts.os_id = text(values)?,
+            ("os-version", _) => facts.os_version = text(values)?,
+            ("os-name", _) => facts.os_name = text(values)?,
+            ("machine-id", _) => facts.machine_id = Some(text(values)?),
+            ("kernel", _) => facts.kernel = text(values)?,
+            ("kernel-command-line", _) => facts.kernel_command_line = text(values)?,
+            ("architecture", _) => facts.architecture = text(values)?,
+            ("init", ["systemd"]) => facts.init = Init::Systemd,
+            ("cgroup", ["v1"]) => facts.cgroup = CgroupVersion::V1,
+            ("cgroup", ["v2"]) => facts.cgroup = CgroupVersion::V2,
+            ("root", ["yes"]) => facts.root = true,
+            // Not root: what hardstand left here is not known, and `root` says so.
+            ("state", ["unreadable"]) => {}
+            ("generation", [number]) => facts.generation = number.parse().ok()?,
+            ("open", [id]) => facts.open_transaction = Some((*id).to_owned()),
+            ("command", [name]) => return Some(facts.commands.insert((*name).to_owned())),
+            ("file-system", [name]) => return Some(facts.file_systems.insert((*name).to_owned())),
+            _ => return None,
+        }
+        Some(true)
+    }
+
+    fn sysctl(&mut self, key: &str, state: SysctlState) -> Option<bool> {
+        Some(self.sysctls.insert(key.to_owned(), state).is_none())
+    }
+
+    fn module(&mut self, name: &str, flags: &[&str]) -> Option<bool> {
+        let mut module = ModuleState::default();
+        for flag in flags {
+            let (name, value) = flag.split_once('=')?;
+            let value = match value {
+                "yes" => true,
+                "no" => false,
+                _ => return None,
+            };
+            match name {
+                "loaded" => module.loaded = value,
+                "builtin" => module.builtin = value,
+                "available" => module.available = value,
+                "sysfs" => module.in_sysfs = value,
+                _ => return None,
+            }
+        }
+        Some(self.modules.insert(name.to_owned(), module).is_none())
+    }
+
+    /// The two lines about a unit make one state.
+    fn unit(&mut self, word: &str, name: &str, properties: &[&str]) -> Option<bool> {
+        let first = word == "unit";
+        if first == self.units.contains_key(name) {
+            return Some(false);
+        }
+        let unit = self.units.entry(name.to_owned()).or_default();
+        for property in properties.iter().filter(|property| !property.is_empty()) {
+            let (name, value) = property.split_once('=')?;
+            unit.properties.insert(name.to_owned(), value.to_owned());
+        }
+        Some(true)
+    }
+
+    fn containerd(&mut self, path: &str, version: Option<&&str>) -> Option<bool> {
+        let state = ContainerdState {
+            version: version.map(|version| (*version).to_owned()),
+            ..ContainerdState::default()
+        };
+        Some(self.containerds.insert(path.to_owned(), state).is_none())
+    }
+
+    /// A line of a dump: a field, but for spaces, which only an odd line has encoded.
+    fn dump(&mut self, line: &str) -> Option<bool> {
+        let line = match line.contains('%') {
+            true => decode(line)?,
+            false => line.to_owned(),
+        };
+        let dump = self.containerds.get_mut(self.dumping.as_ref()?)?;
+        let text = dump.effective.as_mut()?;
+        text.push_str(&line);
+        text.push('\n');
+        Some(true)
+    }
+
+    /// `MODE RAW-MODE UID GID OWNER:GROUP:PATH`
+    fn stat(&mut self, followed: bool, rest: &str) -> Option<bool> {
+        let mut words = rest.splitn(5, ' ');
+        let mode = u32::from_str_radix(words.next()?, 8).ok()?;
+        let kind = u32::from_str_radix(words.next()?, 16).ok()? & 0o170_000;
+        let (uid, gid) = (words.next()?, words.next()?);
+        let mut names = words.next()?.splitn(3, ':');
+        let named = |name: &str, number: &str| match name {
+            "UNKNOWN" => number.to_owned(),
+            name => name.to_owned(),
+        };
+        let attributes = Attributes {
+            mode,
+            owner: named(names.next()?, uid),
+            group: named(names.next()?, gid),
+        };
+        let path = names.next().filter(|path| path.starts_with('/'))?;
+        let stat = Stat {
+            kind,
+            attributes,
+            size: 0,
+            links: 0,
+            modified: 0,
+        };
+        if self.half.is_some() {
+            return None;
+        }
+        self.half = Some((followed, path.to_owned(), stat));
+        Some(true)
+    }
+
+    /// `RAW-MODE SIZE LINKS MODIFIED PATH`, right after the line before.
+    fn size_line(&mut self, rest: &str) -> Option<bool> {
+        let (followed, path, mut stat) = self.half.take()?;
+        let mut words = rest.splitn(5, ' ').skip(1);
+        stat.size = words.next()?.parse().ok()?;
+        stat.links = words.next()?.parse().ok()?;
+        stat.modified = words.next()?.parse().ok()?;
+        if words.next()? != path {
+            return None;
+        }
+        let files = match followed {
+            true => &mut self.targets,
+            false => &mut self.files,
+        };
+        Some(files.insert(path, stat).is_none())
+    }
+
+    /// A line of sha256sum: `DIGEST  PATH`, or `\DIGEST  PATH` with doubled backslashes.
+    fn content(&mut self, rest: &str) -> Option<bool> {
+        let (escaped, rest) = match rest.strip_prefix('\\') {
+            Some(rest) => (true, rest),
+            None => (false, rest),
+        };
+        let (digest, path) = rest.split_once("  ")?;
+        let path = match escaped {
+            true => path.replace("\\\\", "\\"),
+            false => path.to_owned(),
+        };
+        self.hashed.push(path.clone());
+        Some(self.digests.insert(path, digest.parse().ok()?).is_none())
+    }
+
+    fn receipt(&mut self, rest: &str) -> Result<(), AnswerError> {
+        let (record, json) = rest.split_once(' ').unwrap_or((rest, ""));
+        let bad = |reason: String| AnswerError::Receipt {
+            record: excerpt(record.as_bytes()),
+            reason,
+        };
+        let receipt: Receipt =
+            serde_json::from_str(json).map_err(|error| bad(error.to_string()))?;
+        if receipt.resource.record_name() != record {
+            return Err(bad(format!("it is about {}", receipt.resource)));
+        }
+        self.receipts.push(receipt);
+        Ok(())
+    }
+
+    /// The size of a file whose content is sent.
+    fn size(&self, path: &str) -> Option<usize> {
+        let stat = self.targets.get(path).or_else(|| self.files.get(path))?;
+        let size = Some(stat.size).filter(|size| *size <= MAX_CONTENT)?;
+        usize::try_from(size).ok()
+    }
+
+    fn observed(mut self, questions: &[Question]) -> Result<Observed, AnswerError> {
+        self.settle_parameters();
+        let of_receipts = self.receipts.iter().flat_map(|receipt| &receipt.questions);
+        let questions: BTreeSet<Question> = questions.iter().chain(of_receipts).cloned().collect();
+        self.check_asked(&questions)?;
+        // Without an answer stay files that vanished meanwhile, and the questions of receipts that were kept.
+        let answers = questions
+            .into_iter()
+            .filter_map(|question| Some((question.clone(), self.answer(&question)?)))
+            .collect();
+        let receipts = self.receipts.into_iter();
+        Ok(Observed {
+            facts: self.facts,
+            answers,
+            receipts: receipts
+                .map(|receipt| (receipt.resource.clone(), receipt))
+                .collect(),
+            owed: self.owed,
+            guards: self.guards,
+        })
+    }
+
+    fn settle_parameters(&mut self) {
+        for ((module, name), value) in std::mem::take(&mut self.parameters) {
+            if let Some(module) = self.modules.get_mut(&module) {
+                module.parameters.insert(name, value);
+            }
+        }
+    }
+
+    /// Returns the answer to a question; none if the host said nothing about it.
+    fn answer(&self, question: &Question) -> Option<Answer> {
+        let unanswered = |kind: &str, name: &str| {
+            let reason = self.unanswered.get(&(kind.to_owned(), name.to_owned()))?;
+            Some(Answer::Unanswered(reason.clone()))
+        };
+        match question {
+            Question::File(path) => self.file(path.as_str()),
+            Question::Files { directory, suffix } => self.list(directory, suffix),
+            Question::Sysctl(key) => {
+                let state = self.sysctls.get(&key.proc_path())?;
+                Some(Answer::Sysctl(state.clone()))
+            }
+            Question::Module(name) => {
+                let state = self.modules.get(name.as_str())?;
+                Some(Answer::Module(state.clone()))
+            }
+            Question::Unit(name) => match self.units.get(name.as_str()) {
+                Some(state) => Some(Answer::Unit(state.clone())),
+                None => unanswered("unit", name.as_str()),
+            },
+            Question::Package(name) => match self.packages.get(name.as_str()) {
+                Some(state) => Some(Answer::Package(state.clone())),
+                None => unanswered("package", name.as_str()),
+            },
+            Question::Containerd(path) => {
+                let state = self.containerds.get(path.as_str())?;
+                Some(Answer::Containerd(state.clone()))
+            }
+        }
+    }
+
+    fn file(&self, path: &str) -> Option<Answer> {
+        if let Some(target) = self.links.get(path) {
+            return Some(Answer::File(FileState::Symlink(target.clone())));
+        }
+        if self.absent.contains(path) {
+            return Some(Answer::File(FileState::Absent));
+        }
+        if let Some(stat) = self.files.get(path) {
+            return Some(match self.state(path, stat) {
+                Some(state) => Answer::File(state),
+                None => Answer::Unanswered(CHANGED.to_owned()),
+            });
+        }
+        let why = self.unreadable.get(path)?;
+        Some(Answer::File(FileState::Unreadable(why.clone())))
+    }
+
+    /// Returns what is at a path; none if it changed while it was read.
+    fn state(&self, path: &str, stat: &Stat) -> Option<FileState> {
+        let attributes = stat.attributes.clone();
+        let other = |kind: &str| Some(FileState::Other(kind.to_owned()));
+        match stat.kind {
+            0o100_000 => {}
+            0o040_000 => return Some(FileState::Directory(attributes)),
+            0o010_000 => return other("fifo"),
+            0o140_000 => return other("socket"),
+            0o060_000 => return other("block device"),
+            0o020_000 => return other("character device"),
+            _ => return None,
+        }
+        if let Some(why) = self.unreadable.get(path) {
+            return Some(FileState::Unreadable(why.clone()));
+        }
+        let digest = self.digests.get(path)?.clone();
+        let content = match stat.size <= MAX_CONTENT {
+            true => Some(self.bodies.get(path)?.clone()),
+            false => None,
+        };
+        if content
+            .as_ref()
+            .is_some_and(|content| Digest::of(content) != digest)
+        {
+            return None;
+        }
+        Some(FileState::Regular(RegularFile {
+            attributes,
+            size: stat.size,
+            links: stat.links,
+            modified: stat.modified,
+            digest,
+            content,
+        }))
+    }
+
+    fn list(&self, directory: &AbsPath, suffix: &str) -> Option<Answer> {
+        let key = (directory.to_string(), suffix.to_owned());
+        let names = match self.lists.get(&key)? {
+            Ok(names) => names,
+            Err(reason) => return Some(Answer::Unanswered(reason.clone())),
+        };
+        let mut found = Vec::new();
+        for name in names {
+            match self.found(directory, name) {
+                Ok(file) => found.extend(file),
+                Err(reason) => return Some(Answer::Unanswered(reason)),
+            }
+        }
+        Some(Answer::Files(found))
+    }
+
+    /// Returns one entry; none if it vanished.
+    fn found(&self, directory: &AbsPath, name: &str) -> Result<Option<FoundFile>, String> {
+        let path = directory
+            .join(name)
+            .map_err(|error| format!("{name}: {error}"))?;
+        let link = self.links.get(path.as_str()).cloned();
+        let stat = match link {
+            Some(_) => self.targets.get(path.as_str()),
+            None => self.files.get(path.as_str()),
+        };
+        let state = match (stat, &link) {
+            (Some(stat), _) => self
+                .state(path.as_str(), stat)
+                .ok_or_else(|| format!("{path}: {CHANGED}"))?,
+            (None, Some(_)) => FileState::Absent,
+            (None, None) => return Ok(None),
+        };
+        Ok(Some(FoundFile { path, link, state }))
+    }
+
+    /// Nothing may be answered that was not asked.
+    fn check_asked(&self, questions: &BTreeSet<Question>) -> Result<(), AnswerError> {
+        let mut asked = Asked::default();
+        for question in questions {
+            asked.add(question, self);
+        }
+        let check = |known: &BTreeSet<String>, name: &String| match known.contains(name) {
+            true => Ok(()),
+            false => Err(AnswerError::NotAsked(encode(name))),
+        };
+        let paths = self.files.keys().chain(self.targets.keys());
+        let paths = paths.chain(self.links.keys()).chain(self.digests.keys());
+        for path in paths.chain(&self.absent).chain(self.unreadable.keys()) {
+            check(&asked.paths, path)?;
+        }
+        let unanswered = self.unanswered.keys().map(|(_, name)| name);
+        let names = self.sysctls.keys().chain(self.modules.keys());
+        let names = names.chain(self.units.keys()).chain(self.packages.keys());
+        for name in names.chain(self.containerds.keys()).chain(unanswered) {
+            check(&asked.names, name)?;
+        }
+        for (directory, suffix) in self.lists.keys() {
+            check(&asked.names, &format!("{directory}/*.{suffix}"))?;
+        }
+        Ok(())
+    }
+}
+
+/// What may be answered.
+#[derive(Debug, Default)]
+struct Asked {
+    paths: BTreeSet<String>,
+    names: BTreeSet<String>,
+}
+
+impl Asked {
+    fn add(&mut self, question: &Question, seen: &Seen) {
+        match question {
+            Question::File(path) => {
+                self.paths.insert(path.to_string());
+            }
+            Question::Files { directory, suffix } => {
+                self.names.insert(format!("{directory}/*.{suffix}"));
+                let key = (directory.to_string(), suffix.clone());
+                if let Some(Ok(names)) = seen.lists.get(&key) {
+                    let paths = names.iter().filter_map(|name| directory.join(name).ok());
+                    self.paths.extend(paths.map(|path| path.to_string()));
+                }
+            }
+            Question::Sysctl(key) => {
+                self.names.insert(key.proc_path());
+            }
+            Question::Module(name) => {
+                self.names.insert(name.to_string());
+            }
+            Question::Unit(name) => {
+                self.names.insert(name.to_string());
+            }
+            Question::Package(name) => {
+                self.names.insert(name.to_string());
+            }
+            Question::Containerd(path) => {
+                self.names.insert(path.to_string());
+            }
+        }
+    }
+}
+
+fn insert(map: &mut BTreeMap<String, String>, key: &str, value: &str) -> bool {
+    map.insert(key.to_owned(), value.to_owned()).is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nonce() -> Nonce {
+        Nonce::new([0xcd; 16])
+    }
+
+    fn questions() -> Vec<Question> {
+        vec![
+            Question::File("/etc/a b".parse().unwrap()),
+            Question::File("/etc/gone".parse().unwrap()),
+            Question::Files {
+                directory: "/etc/x.d".parse().unwrap(),
+                suffix: "conf".to_owned(),
+            },
+            Question::Sysctl("net.ipv4.ip_local_port_range".parse().unwrap()),
+            Question::Module("overlay".parse().unwrap()),
+            Question::Unit("ssh.service".parse().unwrap()),
+            Question::Package("bash".parse().unwrap()),
+            Question::Package("nope".parse().unwrap()),
+            Question::Containerd("/etc/containerd/config.toml".parse().unwrap()),
+        ]
+    }
+
+    fn frame(body: &str) -> Vec<u8> {
+        format!("HARDSTAND 1 {0} probe\n{body}end {0}\n", nonce()).into_bytes()
+    }
+
+    fn output() -> Vec<u8> {
+        let (first, second) = (Digest::of(b"one\n==> x"), Digest::of(b""));
+        frame(&format!(
+            "~fact generation 7\n~fact root yes\nfact os-id debian\nfact swap /swap%20file file\n\
+             ~owed containerd.service\nabsent /etc/gone\n\
+             list /etc/x.d conf b.conf l.conf\n\
+             file 644 81a4 0 65533 root:UNKNOWN:/etc/a b\n~size 81a4 9 1 1700000000 /etc/a b\n\
+             file 600 8180 0 0 root:root:/etc/x.d/b.conf\n~size 8180 0 1 1700000000 /etc/x.d/b.conf\n\
+             file 777 a1ff 0 0 root:root:/etc/x.d/l.conf\n~size a1ff 9 1 1700000000 /etc/x.d/l.conf\n\
+             link /etc/x.d/l.conf /dev/null\n\
+             target 666 21b6 0 0 root:root:/etc/x.d/l.conf\n~size 21b6 0 1 1700000000 /etc/x.d/l.conf\n\
+             content {first}  /etc/a b\ncontent {second}  /etc/x.d/b.conf\n\
+             sysctl net/ipv4/ip_local_port_range value 1%2020\n\
+             module overlay loaded=no builtin=yes available=no sysfs=yes\nparameter overlay index N\n\
+             unit ssh.service LoadState=loaded ActiveState=active\n~unit ssh.service MainPID=7\n\
+             package bash hold installed 5.2\ncandidate nope free -\n\
+             containerd /etc/containerd/config.toml version 1.7.24~ds1\n~dumped /etc/containerd/config.toml\n\
+             ~dump version = 2\n~dump a%09%25\n\
+             ~contents\n==> /etc/a b <==\none\n==> x\n==> /etc/x.d/b.conf <==\n\n"
+        ))
+    }
+
+    #[test]
+    fn an_answer_is_read_in_full() {
+        let observed = parse_probe(&output(), &questions(), &nonce()).unwrap();
+        assert_eq!(observed.facts.generation, 7);
+        assert_eq!(observed.facts.swaps[0].path, "/swap file");
+        assert_eq!(observed.owed[0].as_str(), "containerd.service");
+        let FileState::Regular(file) = observed.file(&"/etc/a b".parse().unwrap()).unwrap() else {
+            panic!("a regular file");
+        };
+        assert_eq!(file.content.as_deref(), Some(&b"one\n==> x"[..]));
+        assert_eq!(
+            (file.attributes.mode, file.attributes.group.as_str()),
+            (0o644, "65533")
+        );
+        let gone = observed.file(&"/etc/gone".parse().unwrap()).unwrap();
+        assert_eq!(gone, &FileState::Absent);
+        let found = observed
+            .files(&"/etc/x.d".parse().unwrap(), "conf")
+            .unwrap();
+        assert_eq!(found.len(), 2);
+        assert_eq!(found[1].link.as_deref(), Some("/dev/null"));
+        assert_eq!(found[1].state, FileState::Other("character device".into()));
+        let sysctl = observed.sysctl(&"net.ipv4.ip_local_port_range".parse().unwrap());
+        assert_eq!(sysctl.unwrap(), &SysctlState::Value("1 20".into()));
+        let module = observed.module(&"overlay".parse().unwrap()).unwrap();
+        assert!(module.builtin && module.parameters["index"] == "N");
+        let unit = observed.unit(&"ssh.service".parse().unwrap()).unwrap();
+        assert!(unit.is_active() && unit.property("MainPID") == "7");
+        assert!(observed.package(&"bash".parse().unwrap()).unwrap().held);
+        let containerd = observed.containerd(&"/etc/containerd/config.toml".parse().unwrap());
+        assert_eq!(
+            containerd.unwrap().effective.as_deref(),
+            Some("version = 2\na\t%\n")
+        );
+        assert!(observed.guards.iter().all(|guard| !guard.starts_with('~')));
+        assert!(observed.guards.contains(&"absent /etc/gone".to_owned()));
+    }
+
+    #[test]
+    fn a_file_that_changed_meanwhile_is_unanswered_and_spoils_no_other() {
+        let text = String::from_utf8(output()).unwrap();
+        for grown in ["two\n==> xyz", "o", ""] {
+            let text = text.replace("one\n==> x", grown);
+            let observed = parse_probe(text.as_bytes(), &questions(), &nonce()).unwrap();
+            let error = observed.file(&"/etc/a b".parse().unwrap()).unwrap_err();
+            assert_eq!(error.0, CHANGED);
+            assert!(observed.files(&"/etc/x.d".parse().unwrap(), "conf").is_ok());
+        }
+    }
+
+    #[test]
+    fn anything_else_is_an_error() {
+        let check = |body: &str| parse_probe(&frame(body), &questions(), &nonce()).unwrap_err();
+        assert!(matches!(check("hello\n"), AnswerError::Line(_)));
+        assert!(matches!(
+            check("sysctl a/b absent\n"),
+            AnswerError::NotAsked(_)
+        ));
+        assert!(matches!(
+            check("absent /etc/shadow\n"),
+            AnswerError::NotAsked(_)
+        ));
+        assert!(matches!(
+            check("absent /etc/gone\nabsent /etc/gone\n"),
+            AnswerError::Twice(_)
+        ));
+        assert!(matches!(
+            check("~receipt 00 {}\n"),
+            AnswerError::Receipt { .. }
+        ));
+        assert_eq!(
+            check("fact os-id debian\nrefused root changes%20need%20root\n"),
+            AnswerError::Refused {
+                code: "root".into(),
+                reason: "changes need root".into()
+            }
+        );
+        let noisy = [b"motd \xff\n".as_slice(), &output()].concat();
+        let error = parse_probe(&noisy, &questions(), &nonce()).unwrap_err();
+        assert!(matches!(error, AnswerError::Noise(text) if text.starts_with("motd \\xff\\n")));
+        let other = parse_probe(&output(), &questions(), &Nonce::new([1; 16]));
+        assert!(matches!(other, Err(AnswerError::Noise(_))));
+    }
+
+    #[test]
+    fn cut_or_flipped_bytes_never_panic() {
+        let output = output();
+        for length in 0..output.len() {
+            assert!(parse_probe(&output[..length], &questions(), &nonce()).is_err());
+        }
+        for index in 0..output.len() {
+            for flip in [0x01, 0x02, 0x10, 0x20, 0x80, 0xff] {
+                let mut bytes = output.clone();
+                bytes[index] ^= flip;
+                drop(parse_probe(&bytes, &questions(), &nonce()));
+            }
+        }
+    }
+
+    #[test]
+    fn short_verbs_end_with_ok() {
+        let text = format!("HARDSTAND 1 {0} purge\nok\nend {0}\n", nonce());
+        assert_eq!(parse_finished(text.as_bytes(), "purge", &nonce()), Ok(()));
+        assert!(parse_finished(text.as_bytes(), "abort", &nonce()).is_err());
+    }
+}

@@ -1,0 +1,66 @@
+//! One field of the wire form: printable ASCII without space and `%`; every other byte is `%XX`.
+//!
+//! A field holds no space and no newline, so no value can end a field or a line.
+
+use std::fmt::Write as _;
+
+/// Returns a text as a field. The empty text is an empty field.
+pub(crate) fn encode(text: &str) -> String {
+    let mut field = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_graphic() && byte != b'%' {
+            field.push(char::from(byte));
+        } else {
+            write!(field, "%{byte:02x}").expect("writing to a string cannot fail");
+        }
+    }
+    field
+}
+
+/// Returns what a field means; none if it is not a field. Bytes that are not UTF-8 become the replacement character.
+pub(crate) fn decode(field: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(field.len());
+    let mut rest = field.bytes();
+    while let Some(byte) = rest.next() {
+        match byte {
+            b'%' => bytes.push(hex(rest.next()?)? << 4 | hex(rest.next()?)?),
+            byte if byte.is_ascii_graphic() => bytes.push(byte),
+            _ => return None,
+        }
+    }
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn hex(byte: u8) -> Option<u8> {
+    match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        _ => None,
+    }
+}
+
+/// Returns the first bytes of something for people: escaped, and at most 80 of them.
+pub(crate) fn excerpt(bytes: &[u8]) -> String {
+    bytes[..bytes.len().min(80)].escape_ascii().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_text_comes_back() {
+        for text in ["", "a b", "100%", "a\nb\tc", "wörker", "\u{1b}[31m", "%20"] {
+            let field = encode(text);
+            assert!(field.bytes().all(|byte| byte.is_ascii_graphic()), "{field}");
+            assert_eq!(decode(&field).as_deref(), Some(text));
+        }
+    }
+
+    #[test]
+    fn broken_fields_are_refused() {
+        for field in ["%", "%2", "%zz", "a b", "%2G", "ö"] {
+            assert_eq!(decode(field), None, "{field}");
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! The far side: the program that runs on a host, and the wire form between it and us.
+//!
+//! Start at [`PROGRAM`], whose header says what it keeps on a host. A request is that program and one call, whose
+//! here-document holds the data, all in braces, so that a request that was cut off runs nothing and no value is ever code.
+//! Nothing here talks to a host: requests are bytes, and answers are parsed from bytes.
+
+mod answers;
+mod bundle;
+mod field;
+mod journal;
+mod questions;
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::name::{Digest, HostName, NameError};
+
+pub use answers::{AnswerError, MAX_ANSWER, parse_finished, parse_probe};
+pub use bundle::begin_request;
+pub use journal::{FinalStatus, JournalEvent, Reader};
+pub use questions::probe_request;
+
+/// The program, as it is sent to `sh -s`.
+pub const PROGRAM: &str = include_str!("hardstand.sh");
+
+/// 128 bits that an answer must repeat, so that nothing else can be taken for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Nonce(String);
+
+impl Nonce {
+    /// Returns a nonce of bytes that were not used before.
+    pub fn new(bytes: [u8; 16]) -> Self {
+        Self(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// Returns the 32 hex digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Nonce {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The name of a transaction on a host: 32 hex digits. Beginning the same one twice does it once.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TransactionId(String);
+
+impl TransactionId {
+    /// Returns the id of the attempt to apply a plan to a host.
+    pub fn new(plan: &Digest, host: &HostName, attempt: u32) -> Self {
+        let digest = Digest::of(format!("{plan} {host} {attempt}").as_bytes());
+        Self(digest.as_str()[..32].to_owned())
+    }
+
+    /// Returns the hex digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for TransactionId {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        if text.len() == 32 && text.bytes().all(hex) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(NameError {
+                reason: "a transaction is 32 lower-case hex digits".to_owned(),
+                help: None,
+            })
+        }
+    }
+}
+
+impl fmt::Display for TransactionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Serialize for TransactionId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for TransactionId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// Returns the request to follow a transaction to its end; the answer is read by [`Reader`], as that of `begin` is.
+pub fn status_request(transaction: &TransactionId, nonce: &Nonce) -> Vec<u8> {
+    request(nonce, "status", &[transaction.as_str()], &[])
+}
+
+/// Returns the request to drop a transaction that never started, or to end a dead one; see [`parse_finished`].
+pub fn abort_request(transaction: &TransactionId, nonce: &Nonce) -> Vec<u8> {
+    request(nonce, "abort", &[transaction.as_str()], &[])
+}
+
+/// Returns the request to remove old transactions; see [`parse_finished`].
+pub fn gc_request(nonce: &Nonce) -> Vec<u8> {
+    request(nonce, "gc", &[], &[])
+}
+
+/// Returns the request to remove all that hardstand keeps on a host; see [`parse_finished`].
+pub fn purge_request(nonce: &Nonce) -> Vec<u8> {
+    request(nonce, "purge", &[], &[])
+}
+
+/// Returns the program and one call of it, with the data in a here-document. The data ends with a newline or is empty.
+fn request(nonce: &Nonce, verb: &str, arguments: &[&str], data: &[u8]) -> Vec<u8> {
+    let arguments: String = arguments.iter().map(|word| format!(" {word}")).collect();
+    let mut request =
+        format!("{{\n{PROGRAM}\nhardstand_main {verb} {nonce}{arguments} <<'HARDSTAND-{nonce}'\n")
+            .into_bytes();
+    request.extend_from_slice(data);
+    request.extend_from_slice(format!("HARDSTAND-{nonce}\nexit\n}}\n").as_bytes());
+    request
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn transactions_differ_by_plan_host_and_attempt() {
+        let plan = Digest::of(b"plan");
+        let host = |name: &str| name.parse().unwrap();
+        let first = TransactionId::new(&plan, &host("a"), 1);
+        assert_eq!(first, TransactionId::new(&plan, &host("a"), 1));
+        assert_ne!(first, TransactionId::new(&plan, &host("a"), 2));
+        assert_ne!(first, TransactionId::new(&plan, &host("b"), 1));
+        assert_eq!(first.as_str().parse(), Ok(first));
+        assert!("../../etc".parse::<TransactionId>().is_err());
+    }
+}

@@ -1,0 +1,77 @@
+//! Questions in their wire form, and the request that asks them.
+
+use crate::name::ResourceId;
+use crate::question::Question;
+
+use super::field::encode;
+use super::{Nonce, request};
+
+/// Returns the request that asks a host some questions. The receipts of `keep` are of resources that are still wanted;
+/// the questions of every other receipt on the host are answered too.
+pub fn probe_request(questions: &[Question], keep: &[ResourceId], nonce: &Nonce) -> Vec<u8> {
+    let mut data = String::new();
+    for resource in keep {
+        data.push_str(&format!("keep {}\n", resource.record_name()));
+    }
+    for question in questions {
+        data.push_str(&line(question));
+        data.push('\n');
+    }
+    data.push_str("end\n");
+    request(nonce, "probe", &[], data.as_bytes())
+}
+
+/// Returns a question as one line, without its end.
+pub(super) fn line(question: &Question) -> String {
+    match question {
+        Question::File(path) => format!("file {}", encode(path.as_str())),
+        Question::Files { directory, suffix } => {
+            format!("files {} {}", encode(directory.as_str()), encode(suffix))
+        }
+        Question::Sysctl(key) => format!("sysctl {}", encode(&key.proc_path())),
+        Question::Module(name) => format!("module {}", encode(name.as_str())),
+        Question::Unit(name) => format!("unit {}", encode(name.as_str())),
+        Question::Package(name) => format!("package {}", encode(name.as_str())),
+        Question::Containerd(path) => format!("containerd {}", encode(path.as_str())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn questions_are_one_line_each() {
+        let file = Question::File("/etc/a b%c".parse().unwrap());
+        assert_eq!(line(&file), "file /etc/a%20b%25c");
+        let sysctl = Question::Sysctl("net.ipv4.conf.eth0/100.forwarding".parse().unwrap());
+        assert_eq!(line(&sysctl), "sysctl net/ipv4/conf/eth0.100/forwarding");
+        let hostile = Question::Files {
+            directory: "/etc".parse().unwrap(),
+            suffix: "conf\nHARDSTAND".to_owned(),
+        };
+        assert_eq!(line(&hostile), "files /etc conf%0aHARDSTAND");
+    }
+
+    #[test]
+    fn a_request_is_the_program_and_one_call() {
+        let nonce = Nonce::new([7; 16]);
+        let keep: ResourceId = "sysctl/vm.swappiness".parse().unwrap();
+        let request = probe_request(
+            &[Question::Module("overlay".parse().unwrap())],
+            std::slice::from_ref(&keep),
+            &nonce,
+        );
+        let text = String::from_utf8(request).unwrap();
+        let call = text.strip_prefix("{\n").unwrap();
+        let call = call.strip_prefix(super::super::PROGRAM).unwrap();
+        assert_eq!(
+            call,
+            format!(
+                "\nhardstand_main probe {nonce} <<'HARDSTAND-{nonce}'\nkeep {}\nmodule overlay\nend\n\
+                 HARDSTAND-{nonce}\nexit\n}}\n",
+                keep.record_name()
+            )
+        );
+    }
+}
