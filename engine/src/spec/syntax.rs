@@ -142,13 +142,21 @@ fn unclosed(span: Span, open: Span, place: &Place<'_, '_>) -> Diagnostic {
         "{" => ("map", '}'),
         _ => ("list", ']'),
     };
+    let read = place.lines.slice(Span {
+        end: place.at,
+        ..open
+    });
+    let help = match read.contains("${") {
+        true => "inside brackets, a text with `${...}` needs quotes".to_owned(),
+        false => format!("expected `,` or `{bracket}`"),
+    };
     Diagnostic::error(
         "E110",
         start,
         format!("the {what} that starts here is not closed"),
     )
     .related(span, "read up to here")
-    .help(format!("expected `,` or `{bracket}`"))
+    .help(help)
 }
 
 /// Drops the parser's own circumstance, as in "while parsing a block mapping, did not find expected key".

@@ -37,3 +37,13 @@ pub(crate) fn show(node: &Node) -> String {
         }
     }
 }
+
+/// Reads a text that is one good document.
+pub(crate) fn parse_one(text: &str) -> (Sources, Node) {
+    let mut sources = Sources::default();
+    let source = sources.add("a.yaml", text);
+    let mut problems = Problems::default();
+    let mut documents = super::yaml::parse(&sources, source, &mut problems);
+    assert_eq!(lines(&sources, problems), Vec::<String>::new(), "{text}");
+    (sources, documents.remove(0))
+}
