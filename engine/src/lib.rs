@@ -10,6 +10,7 @@
 pub mod diagnostic;
 pub mod event;
 pub mod facts;
+pub mod inventory;
 pub mod name;
 pub mod plan;
 pub mod question;
