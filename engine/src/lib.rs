@@ -10,8 +10,9 @@
 pub mod diagnostic;
 pub mod event;
 pub mod facts;
-pub mod graph;
 pub mod farside;
+pub mod graph;
+pub mod inventory;
 pub mod name;
 pub mod plan;
 pub mod question;
