@@ -7,6 +7,8 @@
 //! Everything from `observed` to `plan` is pure. Only `transport` touches hosts, and nothing here prints or reads the
 //! environment. Modules stand in the order of the pipeline; a later one is never imported by an earlier one.
 
+pub mod apply;
+pub mod compile;
 pub mod diagnostic;
 pub mod event;
 pub mod facts;
@@ -14,8 +16,11 @@ pub mod farside;
 pub mod graph;
 pub mod inventory;
 pub mod name;
+pub mod pipeline;
 pub mod plan;
+pub mod probe;
 pub mod question;
+mod random;
 pub mod receipt;
 pub mod report;
 pub mod resource;

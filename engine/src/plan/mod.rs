@@ -24,12 +24,36 @@ pub struct Plan {
     pub format: String,
     /// Version of the tool that planned.
     pub tool: String,
+    /// How the hosts are reached.
+    pub via: Via,
     /// The specs, inventories and files that were planned, from which apply derives the same resources again.
     pub inputs: Inputs,
     /// The hosts that were planned, in natural order.
     pub hosts: Vec<HostPlan>,
     /// The hosts that could not be planned.
     pub unreachable: Vec<Unreachable>,
+}
+
+/// The format of the plans that this version writes and reads.
+pub const PLAN_FORMAT: &str = "hardstand.dev/plan/v1";
+
+/// How the hosts of a plan are reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Via {
+    /// As the inventory says, over SSH.
+    Ssh,
+    /// The one host is the machine that hardstand runs on.
+    Local,
+}
+
+impl Plan {
+    /// Returns the canonical bytes of the plan: the same inputs and observations give the same bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = serde_json::to_vec_pretty(self).expect("a plan has text keys and no number that JSON lacks");
+        bytes.push(b'\n');
+        bytes
+    }
 }
 
 /// What a plan was made from.
