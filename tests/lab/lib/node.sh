@@ -73,7 +73,7 @@ await_node() {
         node_failed "$dir" "is off, or does not listen on port 22 after 60 s"
         return 1
     }
-    state=$(timeout 60 ssh -F "$STATE/$1/ssh_config" -o ConnectTimeout=10 "root@$2" \
+    state=$(timeout 60 ssh -F "$STATE/$1/ssh_config" "root@$2" \
         systemctl is-system-running --wait </dev/null) || true
     case $state in
         running) ;;
@@ -101,6 +101,8 @@ kill_node() {
     deadline 20 node_is_dead "$1" "$2" || die "processes of node $2 do not end: $(node_processes "$1" "$2" | xargs)"
     deadline 10 node_group_is_gone "$1" "$2" || say "control groups of node $2 stay behind"
     rm -f "$STATE/$1/node/$2/supervisor"
+    # A network namespace may outlive its processes for some seconds, and hold the name that the next boot needs.
+    ip link delete dev "vb-$1-$2" 2>/dev/null || true
     # What nspawn leaves when it is killed: an empty directory, and a lock named after the root.
     rmdir "/run/systemd/nspawn/propagate/$1-$2" 2>/dev/null || true
     rm -f "/run/systemd/nspawn/locks/inode-$(stat -c %d:%i "$STATE/$1/node/$2/root" 2>/dev/null)"

@@ -4,7 +4,7 @@
 # up RUN_ID [NAME=]IMAGE[:COUNT][:v1|v2]…
 up() {
     local run_id=$1 bridge subnet name image cgroup number=1
-    local dir=$STATE/$run_id plan=()
+    local dir=$STATE/$run_id plan=() awaiting=()
     shift
     valid_name "$run_id" || die "a run's name is 1 to 24 of a-z, 0-9 and -, and '$run_id' is not"
     [ "$#" -gt 0 ] || die "which images? for example: $0 up $run_id bookworm-containerd:2"
@@ -16,7 +16,7 @@ up() {
     trap 'exit 143' TERM HUP
     mkdir -p "$STATE"
     mkdir -m 755 "$dir" || die "there is a run '$run_id' already: $0 down $run_id"
-    trap 'say "taking run $run_id down again"; down "$run_id"' EXIT
+    trap 'say "taking run $run_id down again"; end_awaiting; down "$run_id"' EXIT
     owner >"$dir/owner"
     with_lock machine borrow_machine "$run_id"
     ssh-keygen -q -t ed25519 -N '' -C "hardstand-lab-$run_id" -f "$dir/key"
@@ -93,6 +93,7 @@ Host *
     IdentitiesOnly yes
     IdentityAgent none
     BatchMode yes
+    ConnectTimeout 5
     StrictHostKeyChecking yes
     UserKnownHostsFile $dir/known_hosts
     GlobalKnownHostsFile /dev/null
@@ -115,14 +116,24 @@ EOT
     done <"$dir/nodes" >"$dir/known_hosts"
 }
 
+# Each wait is a session of its own, so that all of it, ssh included, can be ended.
 await_run() {
-    local node pids=() pid status=0
+    local node pid status=0
     for node in $(run_nodes "$1"); do
-        await_node "$1" "$node" &
-        pids+=("$!")
+        setsid "$LAB" _await "$1" "$node" &
+        awaiting+=("$!")
     done
-    for pid in "${pids[@]}"; do wait "$pid" || status=1; done
+    for pid in "${awaiting[@]}"; do wait "$pid" || status=1; done
+    awaiting=()
     return "$status"
+}
+
+end_awaiting() {
+    local pid
+    for pid in "${awaiting[@]}"; do
+        # shellcheck disable=SC2046
+        kill -KILL $(ps -o pid= -s "$pid") 2>/dev/null || true
+    done
 }
 
 run_nodes() {
