@@ -19,3 +19,4 @@ pub mod resource;
 pub mod source;
 pub mod spec;
 pub mod step;
+pub mod untrusted;
