@@ -10,6 +10,7 @@
 pub mod diagnostic;
 pub mod event;
 pub mod facts;
+pub mod fleet;
 pub mod name;
 pub mod plan;
 pub mod question;
