@@ -20,4 +20,5 @@ pub mod resource;
 pub mod source;
 pub mod spec;
 pub mod step;
+pub mod transport;
 pub mod untrusted;
