@@ -30,27 +30,38 @@ pub struct FleetHost {
 
 /// Returns the sections of all providers.
 pub fn sections(providers: &[Box<dyn Provider>]) -> Vec<Section> {
-    providers.iter().flat_map(|provider| provider.sections()).collect()
+    providers
+        .iter()
+        .flat_map(|provider| provider.sections())
+        .collect()
 }
 
 /// Merges and compiles the specs of some hosts.
-pub fn compile(loaded: &Loaded, hosts: &[&Host], providers: &[Box<dyn Provider>], files: &Files) -> (Fleet, Problems) {
+pub fn compile(
+    loaded: &Loaded,
+    hosts: &[&Host],
+    providers: &[Box<dyn Provider>],
+    files: &Files,
+) -> (Fleet, Problems) {
     let (specs, mut problems) = merge_for_hosts(loaded, hosts);
     let mut graphs: BTreeMap<*const BTreeMap<String, Node>, Arc<Graph>> = BTreeMap::new();
-    let by_name: BTreeMap<&HostName, &Host> = hosts.iter().map(|host| (&host.name, *host)).collect();
+    let by_name: BTreeMap<&HostName, &Host> =
+        hosts.iter().map(|host| (&host.name, *host)).collect();
     let mut fleet = Fleet {
         hosts: Vec::with_capacity(specs.hosts.len()),
         unselected: specs.unselected,
     };
     for spec in &specs.hosts {
-        let graph = graphs.entry(Arc::as_ptr(&spec.sections)).or_insert_with(|| {
-            let sections = Sections {
-                all: &spec.sections,
-                files,
-                sources: &loaded.sources,
-            };
-            Arc::new(graph(&sections, providers, &mut problems))
-        });
+        let graph = graphs
+            .entry(Arc::as_ptr(&spec.sections))
+            .or_insert_with(|| {
+                let sections = Sections {
+                    all: &spec.sections,
+                    files,
+                    sources: &loaded.sources,
+                };
+                Arc::new(graph(&sections, providers, &mut problems))
+            });
         if let Some(host) = by_name.get(&spec.host) {
             fleet.hosts.push(FleetHost {
                 host: (*host).clone(),
@@ -61,7 +72,11 @@ pub fn compile(loaded: &Loaded, hosts: &[&Host], providers: &[Box<dyn Provider>]
     (fleet, problems)
 }
 
-fn graph(sections: &Sections<'_>, providers: &[Box<dyn Provider>], problems: &mut Problems) -> Graph {
+fn graph(
+    sections: &Sections<'_>,
+    providers: &[Box<dyn Provider>],
+    problems: &mut Problems,
+) -> Graph {
     let declared = providers
         .iter()
         .flat_map(|provider| provider.compile(sections, problems))
