@@ -103,13 +103,13 @@ impl<'a> Record<'a> {
     }
 
     fn run(&mut self, transaction: &TransactionId) -> HostOutcome {
+        let HostApply {
+            plan,
+            plan_digest,
+            operator,
+            ..
+        } = self.apply;
         let begin = |nonce: &Nonce| {
-            let HostApply {
-                plan,
-                plan_digest,
-                operator,
-                ..
-            } = self.apply;
             farside::begin_request(plan, transaction, operator, plan_digest, nonce)
         };
         match self.converse(&begin) {

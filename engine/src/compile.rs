@@ -5,10 +5,14 @@ use std::sync::Arc;
 
 use crate::diagnostic::Problems;
 use crate::graph::Graph;
-use crate::inventory::Host;
+use crate::inventory::{Become, Host, Inventory, Selector, Ssh};
 use crate::name::HostName;
 use crate::resource::{Provider, Section, Sections};
+use crate::source::Sources;
 use crate::spec::{Files, Loaded, Node, merge_for_hosts};
+
+/// What this machine is called where no inventory names it.
+pub const LOCALHOST: &str = "localhost";
 
 /// Some hosts and what each should be.
 #[derive(Debug, Default)]
@@ -26,6 +30,48 @@ pub struct FleetHost {
     pub host: Host,
     /// Its resources.
     pub graph: Arc<Graph>,
+}
+
+impl Fleet {
+    /// Returns hosts without resources, for what is done to a host whatever it should be.
+    pub fn bare(hosts: &[&Host]) -> Self {
+        let graph = Arc::new(Graph::build(Vec::new(), &Sources::default(), &mut Problems::default()));
+        let bare = |host: &&Host| FleetHost {
+            host: (*host).clone(),
+            graph: graph.clone(),
+        };
+        Self {
+            hosts: hosts.iter().map(bare).collect(),
+            unselected: Vec::new(),
+        }
+    }
+}
+
+/// Narrows what was read to the machine that hardstand runs on.
+///
+/// With the name of a host of the inventory the machine is taken for that host. Without, it is `localhost`, and every
+/// NodeSpec is meant for it.
+pub fn for_this_machine(mut loaded: Loaded, like: Option<&HostName>) -> Loaded {
+    let known = like.and_then(|name| loaded.inventory.get(name).cloned());
+    let host = known.or_else(|| {
+        let every = "all".parse::<Selector>().ok()?;
+        for spec in &mut loaded.specs {
+            spec.hosts = every.clone();
+        }
+        Some(Host {
+            name: LOCALHOST.parse().ok()?,
+            address: LOCALHOST.to_owned(),
+            ssh: Ssh::default(),
+            privilege: Become::None,
+            labels: BTreeMap::new(),
+            vars: BTreeMap::new(),
+            span: loaded.specs.first()?.span,
+        })
+    });
+    loaded.inventory = Inventory {
+        hosts: host.into_iter().collect(),
+    };
+    loaded
 }
 
 /// Returns the sections of all providers.
