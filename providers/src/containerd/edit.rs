@@ -3,11 +3,11 @@
 use engine::name::AbsPath;
 use engine::resource::Difference;
 use serde::{Deserialize, Serialize};
-use toml_edit::{Array, Value};
+use toml_edit::{Array, Item, Value};
 
 use super::draft::Draft;
 use super::format::{self, Needs};
-use super::keys::Name::Field;
+use super::keys::Name::{Entry, Field};
 use super::keys::{Handler, Layout, RUNC_V2, below, entries, find, handlers, listed, texts};
 use super::refusal::Refusal;
 use super::version::ContainerdVersion;
@@ -53,11 +53,16 @@ pub(super) struct Edited {
     pub(super) imports: Vec<String>,
     /// The address of the daemon's socket, if it names one.
     pub(super) address: Option<String>,
+    /// It holds passwords or tokens of registries.
+    pub(super) holds_credentials: bool,
 }
 
 /// The first line of a file that is written as a whole.
 const HEADER: &str =
     "# Written by hardstand, which keeps keys and comments of others as they are.\n";
+
+/// What is secret about the credentials of a registry.
+const SECRETS: [&str; 3] = ["auth", "identitytoken", "password"];
 
 /// Handlers that hardstand moves to the runc shim: their shims are gone in containerd 2.
 const LEGACY_TYPES: [&str; 2] = ["io.containerd.runc.v1", "io.containerd.runtime.v1.linux"];
@@ -112,19 +117,23 @@ pub(super) fn edit(
         .map(str::to_owned)
         .collect();
     let address = address(draft.root());
-    let (text, differences) = draft.finish();
+    let holds_credentials = holds_credentials(draft.root(), layout);
+    let (edited, differences) = draft.finish();
     Ok(Edited {
-        text,
+        text: match differences.is_empty() {
+            true => text.to_owned(),
+            false => edited,
+        },
         differences,
         driver_changes,
         imports,
         address,
+        holds_credentials,
     })
 }
 
 /// Returns the address of the daemon's socket, in a file or in an effective configuration.
-pub(super) fn address(root: &toml_edit::Item) -> Option<String> {
-    use super::keys::Name::Entry;
+pub(super) fn address(root: &Item) -> Option<String> {
     let plugin = Entry("io.containerd.server.v1.grpc");
     let of_plugin = [Field("plugins"), plugin, Field("address")];
     let of_grpc = [Field("grpc"), Field("address")];
@@ -133,6 +142,22 @@ pub(super) fn address(root: &toml_edit::Item) -> Option<String> {
         .chain(texts(root, &of_grpc))
         .find(|address| !address.is_empty())
         .map(str::to_owned)
+}
+
+/// Whether the registries of a file have passwords or tokens.
+fn holds_credentials(root: &Item, layout: Layout) -> bool {
+    let registry = |name| find(root, &below(layout.registry(), &[Field(name)]));
+    let auths = registry("auths").into_iter().flat_map(entries);
+    let configs = registry("configs")
+        .into_iter()
+        .flat_map(entries)
+        .flat_map(|(_, item)| find(item, &[Field("auth")]));
+    auths
+        .map(|(_, item)| item)
+        .chain(configs)
+        .flat_map(|auth| SECRETS.map(|name| texts(auth, &[Field(name)])))
+        .flatten()
+        .any(|secret| !secret.is_empty())
 }
 
 impl Wanted {
@@ -202,7 +227,7 @@ fn set_runc_type(draft: &mut Draft, layout: Layout, driver: CgroupDriver) -> Res
     if !needed {
         return Ok(());
     }
-    let place = [Field("runtimes"), super::keys::Name::Entry("runc")];
+    let place = [Field("runtimes"), Entry("runc")];
     let table = below(layout.containerd(), &place);
     draft.set(
         &table,
@@ -253,7 +278,7 @@ fn check_registry(
         .into_iter()
         .flat_map(entries)
         .any(|(_, item)| !find(item, &[Field("tls")]).is_empty());
-    let legacy = match (has("mirrors"), has_tls) {
+    let legacy = match (has("mirrors"), has_tls && version.is_one()) {
         (true, _) => "registry.mirrors",
         (false, true) => "registry.configs with tls",
         (false, false) => return Ok(()),

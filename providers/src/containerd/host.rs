@@ -54,7 +54,8 @@ impl ContainerdConfig {
         };
         let version = ContainerdVersion::parse(text).ok_or_else(|| {
             Decision::Unknown(format!(
-                "`{text}` is no version of containerd that can be read"
+                "`{}` is no version of containerd that can be read",
+                text.escape_debug()
             ))
         })?;
         Ok(Daemon {

@@ -5,7 +5,7 @@
 //! that containerd would read wrongly into a format that it reads rightly (`format`), and knows where each key lives
 //! (`keys`). `effective` reads what containerd itself says the configuration comes to.
 
-use engine::diagnostic::Problems;
+use engine::diagnostic::{Diagnostic, Problems};
 use engine::name::{AbsPath, PackageName, UnitName};
 use engine::resource::{Declared, Provider, Section, Sections};
 use engine::source::Span;
@@ -80,6 +80,7 @@ impl Provider for ContainerdProvider {
         let Some((runtime, span)) = containerd_section(sections, problems) else {
             return Vec::new();
         };
+        check_not_managed(&runtime.config_file, span, sections, problems);
         vec![Declared {
             resource: Box::new(config(&runtime, kubernetes, listed_package(sections))),
             span,
@@ -132,6 +133,25 @@ fn config(
         package: section.package.clone().or(listed),
         kubernetes,
         allow_driver_change: section.allow_driver_change,
+    }
+}
+
+/// Complains if the section `files` manages the file too. That section is another provider's: a list of maps.
+fn check_not_managed(
+    config: &AbsPath,
+    runtime: Span,
+    sections: &Sections<'_>,
+    problems: &mut Problems,
+) {
+    let files = sections.all.get("files").map_or(&[][..], Node::items);
+    for path in files.iter().filter_map(|file| file.get("path")) {
+        if path.text() == Some(config.as_str()) {
+            problems.push(
+                Diagnostic::error("E201", path.span, format!("`{config}` is managed twice"))
+                    .related(runtime, "`runtime` edits it")
+                    .help("keep one of the two"),
+            );
+        }
     }
 }
 

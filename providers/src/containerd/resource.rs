@@ -94,6 +94,9 @@ impl Resource for ContainerdConfig {
     }
 }
 
+/// Where containerd listens if its configuration says nothing else.
+const DEFAULT_SOCKET: &str = "/run/containerd/containerd.sock";
+
 impl ContainerdConfig {
     fn weigh(&self, situation: &Situation<'_>) -> Result<Decision, Stop> {
         let daemon = self.daemon(situation)?;
@@ -125,18 +128,17 @@ impl ContainerdConfig {
     fn check_socket(&self, edited: &Edited, effective: Option<&Effective>) -> Result<(), Refusal> {
         let address = effective
             .and_then(Effective::address)
-            .or_else(|| edited.address.clone());
-        match address {
-            Some(address) if canonical(&address) != canonical(self.socket.as_str()) => {
-                Err(Refusal::new(format!(
-                    "containerd listens on {}, and the spec expects {}",
-                    address.escape_debug(),
-                    self.socket
-                ))
-                .help("set `runtime.containerd.socket` to where it listens"))
-            }
-            Some(_) | None => Ok(()),
+            .or_else(|| edited.address.clone())
+            .unwrap_or_else(|| DEFAULT_SOCKET.to_owned());
+        if canonical(&address) == canonical(self.socket.as_str()) {
+            return Ok(());
         }
+        Err(Refusal::new(format!(
+            "containerd listens on {}, and the spec expects {}",
+            address.escape_debug(),
+            self.socket
+        ))
+        .help("set `runtime.containerd.socket` to where it listens"))
     }
 
     /// The file is right; it is converged if containerd reads from it what it says.
@@ -194,6 +196,9 @@ impl ContainerdConfig {
             && effective.map_or(edited.driver_changes, |effective| {
                 effective.has_other_driver(self.wanted.driver)
             });
+        if found.is_some() {
+            self.check_credentials(&edited)?;
+        }
         if driver_changes {
             self.guard_joined_node(situation)?;
         }
@@ -254,6 +259,18 @@ impl ContainerdConfig {
             owes: vec![self.service.clone()],
         });
         Ok(steps)
+    }
+
+    /// A plan carries the files it writes, and may carry no secret.
+    fn check_credentials(&self, edited: &Edited) -> Result<(), Refusal> {
+        match edited.holds_credentials {
+            true => Err(Refusal::new(format!(
+                "{} must change, and it holds credentials of registries, which a plan must not carry",
+                self.path
+            ))
+            .help("move them to a credential provider of the kubelet or to image pull secrets, and remove them from the file")),
+            false => Ok(()),
+        }
     }
 
     fn guard_joined_node(&self, situation: &Situation<'_>) -> Result<(), Stop> {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Deserialize;
 
-use crate::containerd::edit::{self, Edited, Wanted};
+use crate::containerd::edit::{self, CgroupDriver, Edited, Wanted};
 use crate::containerd::refusal::Refusal;
 use crate::containerd::section::ContainerdSection;
 use crate::containerd::version::ContainerdVersion;
@@ -119,5 +119,49 @@ fn a_changed_text_has_differences() {
                 );
             }
         }
+    }
+}
+
+#[test]
+fn a_file_cut_off_anywhere_is_edited_for_good_or_refused() {
+    for case in cases() {
+        let Some(text) = &case.before else {
+            continue;
+        };
+        for (end, _) in text.char_indices().step_by(5) {
+            check_cut(&case, &text[..end]);
+        }
+    }
+}
+
+fn check_cut(case: &Case, text: &str) {
+    let wanted = wanted(&case.wanted);
+    for version in &case.containerd {
+        let version = ContainerdVersion::parse(version).unwrap();
+        let Ok(edited) = edit::edit(text, &wanted, version) else {
+            continue;
+        };
+        let again = edit::edit(&edited.text, &wanted, version).unwrap();
+        assert_eq!(again.text, edited.text, "{text}");
+        assert!(!again.driver_changes, "{text}");
+    }
+}
+
+#[test]
+fn a_right_text_stays_however_it_is_written() {
+    let wanted = Wanted {
+        driver: CgroupDriver::Cgroupfs,
+        ..Wanted::default()
+    };
+    for text in [
+        "version = 2\r\n[grpc]\r\nuid = 0\r\n",
+        "\u{feff}version = 2\n",
+        "version = 2",
+        "\n\n\tversion\t=\t2\t# two\n\n\n",
+    ] {
+        let version = ContainerdVersion::new(1, 7, 24);
+        let edited = edit::edit(text, &wanted, version).unwrap();
+        assert_eq!(edited.text, text);
+        assert!(edited.differences.is_empty(), "{text:?}");
     }
 }
