@@ -1,1 +1,3 @@
 //! What hardstand knows about Linux and the container runtimes.
+
+pub mod containerd;
