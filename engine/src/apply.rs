@@ -109,9 +109,8 @@ impl<'a> Record<'a> {
             operator,
             ..
         } = self.apply;
-        let begin = |nonce: &Nonce| {
-            farside::begin_request(plan, transaction, operator, plan_digest, nonce)
-        };
+        let begin =
+            |nonce: &Nonce| farside::begin_request(plan, transaction, operator, plan_digest, nonce);
         match self.converse(&begin) {
             Conversation::Over(nonce, answer) => self.judge(&nonce, answer),
             Conversation::NotBegun(reason) => {

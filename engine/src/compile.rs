@@ -35,7 +35,11 @@ pub struct FleetHost {
 impl Fleet {
     /// Returns hosts without resources, for what is done to a host whatever it should be.
     pub fn bare(hosts: &[&Host]) -> Self {
-        let graph = Arc::new(Graph::build(Vec::new(), &Sources::default(), &mut Problems::default()));
+        let graph = Arc::new(Graph::build(
+            Vec::new(),
+            &Sources::default(),
+            &mut Problems::default(),
+        ));
         let bare = |host: &&Host| FleetHost {
             host: (*host).clone(),
             graph: graph.clone(),

@@ -29,7 +29,17 @@ pub(super) fn run(ui: &Ui, args: &ApplyArgs) -> Result<ExitStatus, CommandError>
             let session = Session::of_plan(ui, &plan)?;
             let fleet = session.fleet(args.input.limit.as_deref())?;
             let interrupt = Interrupt::install(ui)?;
-            execute(ui, args, &session, &Reviewed { plan, digest, fleet }, &interrupt)
+            execute(
+                ui,
+                args,
+                &session,
+                &Reviewed {
+                    plan,
+                    digest,
+                    fleet,
+                },
+                &interrupt,
+            )
         }
         None => plan_and_apply(ui, args),
     }
@@ -72,7 +82,11 @@ fn plan_and_apply(ui: &Ui, args: &ApplyArgs) -> Result<ExitStatus, CommandError>
         return Ok(status);
     }
     let digest = Digest::of(&plan.to_bytes());
-    let reviewed = Reviewed { plan, digest, fleet };
+    let reviewed = Reviewed {
+        plan,
+        digest,
+        fleet,
+    };
     if summary.changes {
         let question = Question {
             text: &format!("Apply these changes to {} hosts?", summary.changed_hosts),
@@ -96,7 +110,11 @@ fn execute(
     reviewed: &Reviewed,
     interrupt: &Interrupt,
 ) -> Result<ExitStatus, CommandError> {
-    let Reviewed { plan, digest, fleet } = reviewed;
+    let Reviewed {
+        plan,
+        digest,
+        fleet,
+    } = reviewed;
     let status_command = invocation::line("status", &args.input);
     let watched = Watched {
         interrupt,
@@ -106,9 +124,9 @@ fn execute(
         run.apply(plan, digest, &reach::operator())
     })?;
     let unplanned = ExitStatus::of_plan(&PlanSummary::of(plan), false);
-    let status = interrupt
-        .status()
-        .unwrap_or_else(|| ExitStatus::from_code(worst_exit_code([outcome.exit_code(), unplanned.code()])));
+    let status = interrupt.status().unwrap_or_else(|| {
+        ExitStatus::from_code(worst_exit_code([outcome.exit_code(), unplanned.code()]))
+    });
     let text = if ui.json {
         json::report(&outcome, status)
     } else {

@@ -14,7 +14,11 @@ pub(super) fn run(ui: &Ui, args: &InventoryArgs) -> Result<ExitStatus, CommandEr
     let session = Session::open(ui, &args.input, Via::Ssh)?;
     let hosts = session.hosts(args.input.limit.as_deref())?;
     let rows: Vec<HostRow> = hosts.into_iter().map(row).collect();
-    let text = if ui.json { render_json(&rows) } else { render(&rows) };
+    let text = if ui.json {
+        render_json(&rows)
+    } else {
+        render(&rows)
+    };
     Ok(ui.conclude(&text, ExitStatus::Done))
 }
 

@@ -53,7 +53,9 @@ pub(super) fn run(ui: &Ui, args: &PlanArgs) -> Result<ExitStatus, CommandError> 
 /// Writes a plan in one move, readable by its owner only, and returns its digest.
 fn save(plan: &Plan, path: &Path) -> Result<Digest, CommandError> {
     let bytes = plan.to_bytes();
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let directory = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
     let write = || {
         let mut file = tempfile::Builder::new()
             .prefix(".hardstand-plan-")
@@ -65,7 +67,11 @@ fn save(plan: &Plan, path: &Path) -> Result<Digest, CommandError> {
     };
     let written = write();
     written.map_err(|error| {
-        CommandError::caused(ErrorKind::Failed, format!("cannot save the plan to {}", path.display()), error)
+        CommandError::caused(
+            ErrorKind::Failed,
+            format!("cannot save the plan to {}", path.display()),
+            error,
+        )
     })?;
     Ok(Digest::of(&bytes))
 }

@@ -34,7 +34,9 @@ pub(super) fn run(ui: &Ui, args: &PurgeArgs) -> Result<ExitStatus, CommandError>
         interrupt: &interrupt,
         status_command: &invocation::line("status", &args.input),
     };
-    let purged = session.work(Task::Purge, &args.fleet, &fleet, &watched, |run| run.purge())?;
+    let purged = session.work(Task::Purge, &args.fleet, &fleet, &watched, |run| {
+        run.purge()
+    })?;
     let code = worst_exit_code(purged.iter().map(|(_, purged)| match purged {
         Ok(()) => 0,
         Err(_) => ExitStatus::Error.code(),
@@ -43,12 +45,26 @@ pub(super) fn run(ui: &Ui, args: &PurgeArgs) -> Result<ExitStatus, CommandError>
         .into_iter()
         .map(|(host, purged)| StatusRow {
             host: host.to_string(),
-            state: if purged.is_ok() { "purged" } else { "not purged" }.to_owned(),
+            state: if purged.is_ok() {
+                "purged"
+            } else {
+                "not purged"
+            }
+            .to_owned(),
             transaction: None,
             generation: None,
             detail: purged.err(),
         })
         .collect();
-    let text = if ui.json { render_json(&rows) } else { render(&rows) };
-    Ok(ui.conclude(&text, interrupt.status().unwrap_or_else(|| ExitStatus::from_code(code))))
+    let text = if ui.json {
+        render_json(&rows)
+    } else {
+        render(&rows)
+    };
+    Ok(ui.conclude(
+        &text,
+        interrupt
+            .status()
+            .unwrap_or_else(|| ExitStatus::from_code(code)),
+    ))
 }

@@ -13,12 +13,16 @@ use crate::error::{CommandError, ErrorKind};
 
 /// Returns the operator's home directory.
 pub(super) fn home() -> Option<PathBuf> {
-    env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute())
+    env::var_os("HOME")
+        .map(PathBuf::from)
+        .filter(|home| home.is_absolute())
 }
 
 /// Returns who applies, for the hosts' records: user and machine.
 pub(super) fn operator() -> String {
-    let user = ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(env::var_os);
+    let user = ["SUDO_USER", "USER", "LOGNAME"]
+        .into_iter()
+        .find_map(env::var_os);
     let user = user.unwrap_or_else(|| "unknown".into());
     let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     format!("{}@{}", user.to_string_lossy(), machine.trim())
@@ -41,7 +45,8 @@ pub(super) fn connector(via: Via) -> Result<Box<dyn Connector>, CommandError> {
 
 fn ssh_settings() -> Result<SshSettings, CommandError> {
     let program = find_program("ssh").ok_or_else(|| {
-        CommandError::new(ErrorKind::Failed, "there is no ssh here").hint("install the package openssh-client")
+        CommandError::new(ErrorKind::Failed, "there is no ssh here")
+            .hint("install the package openssh-client")
     })?;
     let home = home();
     let include = home
@@ -59,15 +64,20 @@ fn ssh_settings() -> Result<SshSettings, CommandError> {
 
 /// Returns a directory of ours alone that does not outlive the session, if there is one.
 fn runtime_directory(home: Option<&Path>) -> Result<PathBuf, CommandError> {
-    let session = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_dir());
+    let session = env::var_os("XDG_RUNTIME_DIR")
+        .map(PathBuf::from)
+        .filter(|path| path.is_dir());
     let root = || Some(PathBuf::from("/run")).filter(|run| is_writable(run));
     session
         .or_else(root)
         .map(|parent| parent.join("hardstand"))
         .or_else(|| home.map(|home| home.join(".hardstand")))
         .ok_or_else(|| {
-            CommandError::new(ErrorKind::Failed, "there is no place for the sockets of ssh")
-                .hint("set XDG_RUNTIME_DIR or HOME")
+            CommandError::new(
+                ErrorKind::Failed,
+                "there is no place for the sockets of ssh",
+            )
+            .hint("set XDG_RUNTIME_DIR or HOME")
         })
 }
 

@@ -42,7 +42,12 @@ pub(super) struct Session<'a> {
 impl<'a> Session<'a> {
     /// Reads what the command line names. Everything that is wrong is printed, and is an error.
     pub(super) fn open(ui: &'a Ui, input: &InputArgs, via: Via) -> Result<Self, CommandError> {
-        let paths: Vec<PathBuf> = input.files.iter().chain(&input.inventories).cloned().collect();
+        let paths: Vec<PathBuf> = input
+            .files
+            .iter()
+            .chain(&input.inventories)
+            .cloned()
+            .collect();
         let documents = read_documents(&paths, &mut io::stdin().lock())
             .map_err(|problems| report(ui, problems, &Sources::default()))?;
         let session = Self::load(ui, documents, Files::default(), via)?;
@@ -55,15 +60,29 @@ impl<'a> Session<'a> {
     /// Takes what a plan carries.
     pub(super) fn of_plan(ui: &'a Ui, plan: &Plan) -> Result<Self, CommandError> {
         let Inputs { documents, files } = &plan.inputs;
-        let files = files.iter().map(|(path, content)| (path.clone(), Arc::from(content.bytes())));
-        let session = Self::load(ui, documents.clone(), Files::recorded(files.collect()), plan.via)?;
+        let files = files
+            .iter()
+            .map(|(path, content)| (path.clone(), Arc::from(content.bytes())));
+        let session = Self::load(
+            ui,
+            documents.clone(),
+            Files::recorded(files.collect()),
+            plan.via,
+        )?;
         match plan.via {
             Via::Ssh => Ok(session),
-            Via::Local => session.on_this_machine(plan.hosts.first().map(|host| host.host.as_str())),
+            Via::Local => {
+                session.on_this_machine(plan.hosts.first().map(|host| host.host.as_str()))
+            }
         }
     }
 
-    fn load(ui: &'a Ui, documents: Vec<InputDocument>, files: Files, via: Via) -> Result<Self, CommandError> {
+    fn load(
+        ui: &'a Ui,
+        documents: Vec<InputDocument>,
+        files: Files,
+        via: Via,
+    ) -> Result<Self, CommandError> {
         let providers = providers::registry();
         let (mut loaded, problems) = load(&documents, &sections(&providers));
         if problems.has_errors() {
@@ -73,7 +92,14 @@ impl<'a> Session<'a> {
         if let Some(home) = reach::home() {
             loaded.inventory = loaded.inventory.with_home(&home);
         }
-        Ok(Self { ui, documents, files, providers, loaded, via })
+        Ok(Self {
+            ui,
+            documents,
+            files,
+            providers,
+            loaded,
+            via,
+        })
     }
 
     /// Means this machine, as the host of a name if the inventory has it.
@@ -81,7 +107,13 @@ impl<'a> Session<'a> {
         let like = like
             .map(|name| name.parse::<HostName>())
             .transpose()
-            .map_err(|error| CommandError::caused(ErrorKind::Usage, "--local takes one host with --limit", error))?;
+            .map_err(|error| {
+                CommandError::caused(
+                    ErrorKind::Usage,
+                    "--local takes one host with --limit",
+                    error,
+                )
+            })?;
         self.loaded = for_this_machine(self.loaded, like.as_ref());
         Ok(self)
     }
@@ -118,7 +150,10 @@ impl<'a> Session<'a> {
         warn(self.ui, problems, &self.loaded.sources);
         if !fleet.unselected.is_empty() {
             let names: Vec<_> = fleet.unselected.iter().map(HostName::as_str).collect();
-            self.ui.note(&format!("No NodeSpec selects {}.\n", engine::inventory::fold(&names)));
+            self.ui.note(&format!(
+                "No NodeSpec selects {}.\n",
+                engine::inventory::fold(&names)
+            ));
         }
         Ok(fleet)
     }
@@ -128,7 +163,9 @@ impl<'a> Session<'a> {
         let files = self.files.all_read().into_iter();
         Inputs {
             documents: self.documents.clone(),
-            files: files.map(|(path, bytes)| (path, Content::new(bytes.to_vec()))).collect(),
+            files: files
+                .map(|(path, bytes)| (path, Content::new(bytes.to_vec())))
+                .collect(),
         }
     }
 

@@ -22,7 +22,9 @@ pub(super) fn run(ui: &Ui, args: &StatusArgs) -> Result<ExitStatus, CommandError
         interrupt: &interrupt,
         status_command: &invocation::line("status", &args.input),
     };
-    let observed = session.work(Task::Ask, &args.fleet, &fleet, &watched, |run| run.observe_all())?;
+    let observed = session.work(Task::Ask, &args.fleet, &fleet, &watched, |run| {
+        run.observe_all()
+    })?;
     let code = worst_exit_code(observed.iter().map(|(_, observed)| match observed {
         Ok(_) => 0,
         Err(_) => ExitStatus::Unreachable.code(),
@@ -40,8 +42,17 @@ pub(super) fn run(ui: &Ui, args: &StatusArgs) -> Result<ExitStatus, CommandError
             },
         })
         .collect();
-    let text = if ui.json { render_json(&rows) } else { render(&rows) };
-    Ok(ui.conclude(&text, interrupt.status().unwrap_or_else(|| ExitStatus::from_code(code))))
+    let text = if ui.json {
+        render_json(&rows)
+    } else {
+        render(&rows)
+    };
+    Ok(ui.conclude(
+        &text,
+        interrupt
+            .status()
+            .unwrap_or_else(|| ExitStatus::from_code(code)),
+    ))
 }
 
 fn row(host: String, observed: &Observed) -> StatusRow {

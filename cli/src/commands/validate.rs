@@ -16,7 +16,10 @@ pub(super) fn run(ui: &Ui, args: &ValidateArgs) -> Result<ExitStatus, CommandErr
     let n_specs = session.loaded.specs.len();
     let n_hosts = session.loaded.inventory.hosts.len();
     if n_specs == 0 {
-        return Ok(ui.conclude(&format!("Valid: {n_hosts} hosts, no NodeSpec.\n"), ExitStatus::Done));
+        return Ok(ui.conclude(
+            &format!("Valid: {n_hosts} hosts, no NodeSpec.\n"),
+            ExitStatus::Done,
+        ));
     }
     // Without an inventory the specs are checked as this machine would be planned.
     let session = match n_hosts {
@@ -24,7 +27,11 @@ pub(super) fn run(ui: &Ui, args: &ValidateArgs) -> Result<ExitStatus, CommandErr
         _ => session,
     };
     let fleet = session.fleet(args.input.limit.as_deref())?;
-    let graphs: BTreeSet<_> = fleet.hosts.iter().map(|host| Arc::as_ptr(&host.graph)).collect();
+    let graphs: BTreeSet<_> = fleet
+        .hosts
+        .iter()
+        .map(|host| Arc::as_ptr(&host.graph))
+        .collect();
     let text = format!(
         "Valid: {n_specs} NodeSpecs, {n_hosts} hosts, {} different graphs of resources.\n",
         graphs.len()

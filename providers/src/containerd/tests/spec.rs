@@ -58,6 +58,7 @@ fn compile(yaml: &str) -> (Vec<Declared>, Option<RuntimeNeeds>, Vec<String>) {
     let sections = Sections {
         all: &all,
         files: &files,
+        sources: &Sources::default(),
     };
     let mut problems = Problems::default();
     let declared = ContainerdProvider.compile(&sections, &mut problems);
