@@ -150,22 +150,22 @@ fn check(target: &Target) -> Result<(), Kind> {
 impl Shared {
     /// Logs in, again after a pause if the server dropped the connection in the rush.
     fn open(&self, target: &Target) -> Result<TempDir, TransportError> {
-        let mut attempt = 0;
-        loop {
-            let opened = self.open_once(target);
-            attempt += 1;
-            match opened {
-                Err(error) if classify::is_worth_another_try(&error.kind) && attempt < TRIES => {
-                    thread::sleep(pause_after(attempt - 1));
+        for attempt in 0..TRIES - 1 {
+            let handshake = self.ramp.wait(&first_machine(target));
+            match self.log_in(target) {
+                Err(error) if classify::is_worth_another_try(&error.kind) => {
+                    handshake.was_dropped();
                 }
-                opened => return opened,
+                done => return done,
             }
+            thread::sleep(pause_after(attempt));
         }
+        let _handshake = self.ramp.wait(&first_machine(target));
+        self.log_in(target)
     }
 
-    fn open_once(&self, target: &Target) -> Result<TempDir, TransportError> {
+    fn log_in(&self, target: &Target) -> Result<TempDir, TransportError> {
         let directory = self.prepare(target)?;
-        let _handshake = self.ramp.wait(&first_machine(target));
         self.runtime.block_on(async {
             match launch_master(&self.settings, target, directory.path()).await? {
                 Some(status) if status.success() => Ok(()),

@@ -464,6 +464,29 @@ fn a_server_that_drops_connections_in_the_rush_is_tried_again() {
 }
 
 #[test]
+fn a_fleet_behind_one_jump_host_is_reached() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let connector = sshd.connector();
+    let behind_bastion = |index| Target {
+        jumps: vec![sshd.endpoint("bastion")],
+        ..sshd.target(&format!("n{index:02}"))
+    };
+    let targets: Vec<_> = (0..24).map(behind_bastion).collect();
+    let work = |target: &Target| {
+        connector
+            .connect(target)
+            .map(|mut host| run(&mut *host, b"echo hi").1)
+    };
+    let said = for_each_host(&targets, 24, &Cancel::new(), work, |_, panic| {
+        panic!("{panic}")
+    });
+    for said in said {
+        assert_eq!(said, Some(Ok(b"hi\n".to_vec())));
+    }
+    sshd.expect_no_ssh_left();
+}
+
+#[test]
 fn a_server_that_opens_no_session_says_so() {
     let Some(sshd) = Sshd::start("MaxSessions 0") else {
         return;

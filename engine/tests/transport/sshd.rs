@@ -152,9 +152,10 @@ impl Drop for Sshd {
 
 fn spawn(directory: &Path, port: u16, settings: &str) -> Child {
     let at = as_text(directory);
+    // With another HOME, the login shell reads none of the start-up files of whoever runs the tests.
     let config = format!(
         "Port {port}\nListenAddress 127.0.0.1\nHostKey {at}/host\nAuthorizedKeysFile {at}/authorized\nStrictModes no\n\
-         UsePAM no\nPidFile none\nPermitRootLogin yes\nPasswordAuthentication no\n{settings}\n"
+         UsePAM no\nPidFile none\nPermitRootLogin yes\nPasswordAuthentication no\nSetEnv HOME={at}\n{settings}\n"
     );
     fs::write(directory.join("sshd_config"), config).expect("written");
     let log = fs::File::create(directory.join("sshd.log")).expect("a log");
