@@ -17,7 +17,7 @@ use crate::source::{Sources, Span};
 /// The version of the documents that this version reads.
 pub const API_VERSION: &str = "hardstand.dev/v1alpha1";
 
-const KINDS: [&str; 2] = ["NodeSpec", "Inventory"];
+pub(super) const KINDS: [&str; 2] = ["NodeSpec", "Inventory"];
 
 /// What some hosts should be like, as written.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,7 +34,8 @@ pub struct NodeSpec {
     pub sections: BTreeMap<String, Node>,
 }
 
-static METADATA: LazyLock<Schema> = LazyLock::new(|| schema_for!(Metadata));
+/// The schema of `metadata:`.
+pub(super) static METADATA: LazyLock<Schema> = LazyLock::new(|| schema_for!(Metadata));
 
 /// What a document says about itself.
 #[derive(Debug, Deserialize, JsonSchema)]

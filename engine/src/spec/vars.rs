@@ -183,12 +183,10 @@ fn for_each_reference(sources: &Sources, node: &Node, see: &mut dyn FnMut(&Piece
                 Piece::Malformed | Piece::Text(_) => ("", 2),
             };
             if seen.insert(name) {
-                let start = places
-                    .as_ref()
-                    .map(|places| node.span.start + places[index]);
-                let span = start.map(|start| Span {
-                    start,
-                    end: (start + length).min(node.span.end),
+                let at = places.as_ref().and_then(|places| places.get(index));
+                let span = at.map(|at| Span {
+                    start: node.span.start + at,
+                    end: (node.span.start + at + length).min(node.span.end),
                     ..node.span
                 });
                 see(&piece, span.unwrap_or(node.span));
