@@ -24,12 +24,10 @@ const STAGES: [&[&str]; 9] = [
     &["apply"],
 ];
 
-/// Names that an earlier module may take from a later one, as plain data.
-const EXCEPTIONS: [(&str, &str); 3] = [
-    // Section and InputDocument are data that the spec is read with and from.
+/// What an earlier module takes from a later one, as plain data.
+const EXCEPTIONS: [(&str, &str); 1] = [
+    // A section is the name and the schema that a spec is read with; providers declare it.
     ("spec", "resource"),
-    ("spec", "plan"),
-    ("inventory", "plan"),
 ];
 
 struct Source {

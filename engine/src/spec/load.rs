@@ -8,8 +8,8 @@ use super::document::{self, NodeSpec};
 use super::yaml;
 use crate::diagnostic::{Diagnostic, Problems};
 use crate::inventory::Inventory;
-use crate::plan::InputDocument;
 use crate::resource::Section;
+use crate::source::InputDocument;
 use crate::source::Sources;
 
 /// All that was read.
