@@ -4,6 +4,8 @@
 //! tests/lab/lab run n1=bookworm-containerd -- cargo test -p hardstand-engine --test farside_node
 //! ```
 //!
+//! With `HARDSTAND_LAB`, the absolute path of that `lab`, the nodes' plugs are pulled too.
+//!
 //! The tests share the nodes, one after the other: each leaves a node as it found it, but for the generation.
 
 use std::collections::BTreeMap;
@@ -1000,12 +1002,8 @@ fn a_pulled_plug_is_known(node: &Node) {
     lab("kill");
     lab("start");
     let ended = node.status(&transaction, &plan.questions);
-    assert_eq!(
-        ended.status(),
-        &FinalStatus::Interrupted("-".into()),
-        "{:#?}",
-        ended.events
-    );
+    let interrupted = matches!(ended.status(), FinalStatus::Interrupted(_));
+    assert!(interrupted, "{:#?}", ended.events);
     let observed = ended.observed();
     assert_eq!(
         observed.facts.open_transaction.as_deref(),
