@@ -10,7 +10,7 @@ use crate::facts::Facts;
 use crate::name::{Digest, ResourceId, UnitName};
 use crate::question::{Observed, Question, Unanswered};
 use crate::receipt::Receipt;
-use crate::source::Span;
+use crate::source::{Sources, Span};
 use crate::spec::{Files, Node};
 use crate::step::{Disruption, Step};
 
@@ -72,6 +72,8 @@ pub struct Sections<'a> {
     pub all: &'a BTreeMap<String, Node>,
     /// Files that the spec may refer to.
     pub files: &'a Files,
+    /// The texts that spans point into; a file that the spec refers to stands beside the text that names it.
+    pub sources: &'a Sources,
 }
 
 /// A resource with where it was declared and what was written about its order.
