@@ -9,6 +9,8 @@ pub mod file;
 pub mod section;
 pub mod service;
 
+mod confdir;
+mod module;
 mod package;
 #[cfg(test)]
 mod testing;
@@ -19,6 +21,7 @@ use engine::resource::Provider;
 pub fn registry() -> Vec<Box<dyn Provider>> {
     vec![
         Box::new(package::Packages),
+        Box::new(module::Modules),
         Box::new(file::FilesAndDirectories),
         // The `runtime` section belongs here: after the files, before the kubelet.
         Box::new(service::Services),

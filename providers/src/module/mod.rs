@@ -1,0 +1,41 @@
+//! Kernel modules: loaded now, and at every boot (the `modules` section).
+//!
+//! All modules share one file that names them to systemd-modules-load and one with their options. A module counts as
+//! present if it works, whether it was loaded or built in: some kernels have no modules at all.
+
+mod boot;
+mod compile;
+mod resource;
+#[cfg(test)]
+mod tests;
+
+use engine::diagnostic::Problems;
+use engine::resource::{Declared, Provider, Section, Sections};
+
+use crate::section::schema;
+
+/// The file that names the modules to load at boot.
+const LOAD_FILE: &str = "/etc/modules-load.d/hardstand.conf";
+/// The file with the options of modules.
+const OPTIONS_FILE: &str = "/etc/modprobe.d/hardstand.conf";
+
+/// Owns `modules`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Modules;
+
+impl Provider for Modules {
+    fn sections(&self) -> Vec<Section> {
+        vec![Section {
+            name: "modules",
+            schema: schema::<Vec<compile::ModuleEntry>>(),
+        }]
+    }
+
+    fn kinds(&self) -> &'static [&'static str] {
+        &["module"]
+    }
+
+    fn compile(&self, sections: &Sections<'_>, problems: &mut Problems) -> Vec<Declared> {
+        compile::compile(sections, problems)
+    }
+}
