@@ -1,7 +1,7 @@
 //! What hardstand knows about Linux and the container runtimes.
 //!
 //! Each module owns sections of the spec and the kinds of resource they compile into. All of it is pure: a resource asks
-//! questions, reads answers and proposes steps; it never sees a host. What
+//! questions, reads answers and proposes steps; it never sees a host. Start with `sysctl`, the clearest of them. What
 //! other providers may build on is public: [`file`] for managed files, [`service`] for the unit of a runtime, [`section`]
 //! for reading the spec.
 
@@ -12,6 +12,7 @@ pub mod service;
 mod confdir;
 mod module;
 mod package;
+mod sysctl;
 #[cfg(test)]
 mod testing;
 
@@ -22,6 +23,7 @@ pub fn registry() -> Vec<Box<dyn Provider>> {
     vec![
         Box::new(package::Packages),
         Box::new(module::Modules),
+        Box::new(sysctl::Sysctls),
         Box::new(file::FilesAndDirectories),
         // The `runtime` section belongs here: after the files, before the kubelet.
         Box::new(service::Services),
