@@ -12,6 +12,7 @@ pub mod service;
 mod confdir;
 mod module;
 mod package;
+mod swap;
 mod sysctl;
 #[cfg(test)]
 mod testing;
@@ -24,6 +25,7 @@ pub fn registry() -> Vec<Box<dyn Provider>> {
         Box::new(package::Packages),
         Box::new(module::Modules),
         Box::new(sysctl::Sysctls),
+        Box::new(swap::NoSwap),
         Box::new(file::FilesAndDirectories),
         // The `runtime` section belongs here: after the files, before the kubelet.
         Box::new(service::Services),
