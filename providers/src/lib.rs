@@ -10,6 +10,7 @@ pub mod section;
 pub mod service;
 
 mod confdir;
+mod kubelet;
 mod module;
 mod package;
 mod swap;
@@ -28,6 +29,7 @@ pub fn registry() -> Vec<Box<dyn Provider>> {
         Box::new(swap::NoSwap),
         Box::new(file::FilesAndDirectories),
         // The `runtime` section belongs here: after the files, before the kubelet.
+        Box::new(kubelet::Kubelet),
         Box::new(service::Services),
     ]
 }
