@@ -29,9 +29,11 @@ pub fn plan_host(
         walk.visit(node, &predecessors);
     }
     let named = graph.ids();
+    // From the last name to the first, so that what stands in a directory is removed before it.
     for receipt in observed
         .receipts
         .values()
+        .rev()
         .filter(|receipt| !named.contains(&receipt.resource))
     {
         walk.visit_removal(receipt, providers);
