@@ -297,6 +297,17 @@ fn a_minimum_never_takes_away() {
 }
 
 #[test]
+fn a_minimum_follows_what_others_raise() {
+    let key = "fs.inotify.max_user_instances";
+    let spec = "sysctls: {fs.inotify.max_user_instances: {min: 8192}}";
+    let mut host = Machine::debian().sysctl(key, "128");
+    host.converge(spec);
+    let mut host = host.file("/etc/sysctl.d/50-x.conf", &format!("{key}=16384"));
+    let plan = host.converge(spec);
+    assert!(plan.changes[0].diffs[OURS].contains(&format!("+{key} = 16384")));
+}
+
+#[test]
 fn a_later_file_below_the_minimum_is_named() {
     let spec = "sysctls: {fs.inotify.max_user_instances: {min: 8192}}";
     let host = Machine::debian()
