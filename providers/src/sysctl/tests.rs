@@ -116,10 +116,6 @@ fn what_no_host_should_see_is_refused() {
             "E214 `kernel.random.uuid` has no value that could be kept",
         ),
         (
-            "{net/ipv4/ip_forward: 1}",
-            "E212 a sysctl key is written with dots",
-        ),
-        (
             "{vm.swappiness: {value: 1, min: 1}}",
             "E210 `vm.swappiness` has both of `value` and `min`",
         ),
