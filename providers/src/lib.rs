@@ -66,6 +66,7 @@ mod tests {
     fn every_field_is_described_closed_and_whole() {
         for section in registry().iter().flat_map(|provider| provider.sections()) {
             let schema = section.schema.as_value();
+            assert!(schema["description"].is_string(), "{}", section.name);
             let mut silent = Vec::new();
             silent_fields(section.name, schema, &mut silent);
             assert_eq!(silent, [""; 0]);

@@ -19,12 +19,22 @@ pub fn schema<T: JsonSchema>() -> Schema {
         .into_root_schema_for::<T>()
 }
 
+/// Returns the schema of a section that is a list, with what is said of it as a whole.
+pub fn list_schema<T: JsonSchema>(description: &str) -> Schema {
+    let mut schema = schema::<Vec<T>>();
+    schema.remove("title");
+    schema.insert("description".to_owned(), description.into());
+    schema
+}
+
 /// Reads a value out of a node that was checked against its schema; what the schema could not tell is a problem.
 pub fn decode<T: DeserializeOwned>(node: &Node, problems: &mut Problems) -> Option<T> {
-    match serde_yaml::from_value(plain(node)) {
+    match serde_yaml::with::singleton_map_recursive::deserialize(plain(node)) {
         Ok(value) => Some(value),
         Err(error) => {
-            problems.push(Diagnostic::error("E110", node.span, error.to_string()));
+            let error: serde_yaml::Error = error;
+            let message = format!("this value does not fit: {error}");
+            problems.push(Diagnostic::error("E120", node.span, message));
             None
         }
     }
