@@ -6,7 +6,7 @@ use engine::diagnostic::{Diagnostic, Problems};
 use engine::name::{AbsPath, ResourceId};
 use engine::resource::{Edge, Relation, Sections};
 use engine::source::Span;
-use engine::spec::{Node, Value};
+use engine::spec::Node;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde::de::DeserializeOwned;
@@ -29,12 +29,10 @@ pub fn list_schema<T: JsonSchema>(description: &str) -> Schema {
 
 /// Reads a value out of a node that was checked against its schema; what the schema could not tell is a problem.
 pub fn decode<T: DeserializeOwned>(node: &Node, problems: &mut Problems) -> Option<T> {
-    match serde_yaml::with::singleton_map_recursive::deserialize(plain(node)) {
+    match engine::spec::decode(node) {
         Ok(value) => Some(value),
-        Err(error) => {
-            let error: serde_yaml::Error = error;
-            let message = format!("this value does not fit: {error}");
-            problems.push(Diagnostic::error("E120", node.span, message));
+        Err(problem) => {
+            problems.push(problem);
             None
         }
     }
@@ -129,20 +127,5 @@ pub(crate) fn check_not_managed(
             .related(by.1, format!("`{}` edits it", by.0))
             .help("keep one of the two"),
         );
-    }
-}
-
-fn plain(node: &Node) -> serde_yaml::Value {
-    match &node.value {
-        Value::Null => serde_yaml::Value::Null,
-        Value::Bool(value) => (*value).into(),
-        Value::Integer(value) => (*value).into(),
-        Value::Float(text) | Value::String(text) => text.as_str().into(),
-        Value::List(items) => items.iter().map(plain).collect(),
-        Value::Map(entries) => entries
-            .iter()
-            .map(|entry| (entry.key.as_str().into(), plain(&entry.node)))
-            .collect::<serde_yaml::Mapping>()
-            .into(),
     }
 }

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::edit::CgroupDriver;
 use super::version::KubernetesVersion;
+use crate::section::decode;
 
 /// The container runtime of a node. Exactly one is chosen.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -83,7 +84,7 @@ pub(super) fn containerd(runtime: &Node, problems: &mut Problems) -> Option<Cont
     let node = runtime.get("containerd")?;
     let section: ContainerdSection = match node.value {
         Value::Null => ContainerdSection::default(),
-        _ => read(node, problems)?,
+        _ => decode(node, problems)?,
     };
     if let Some(image) = &section.sandbox_image {
         check_image(image, runtime, problems);
@@ -93,7 +94,7 @@ pub(super) fn containerd(runtime: &Node, problems: &mut Problems) -> Option<Cont
 
 /// Reads the section `kubernetes`.
 pub(super) fn kubernetes(section: &Node, problems: &mut Problems) -> Option<KubernetesVersion> {
-    let KubernetesSection { version } = read(section, problems)?;
+    let KubernetesSection { version } = decode(section, problems)?;
     let parsed = version.parse().ok();
     if parsed.is_none() {
         let span = section.span_at(&["version"]);
@@ -113,32 +114,6 @@ fn check_image(image: &str, runtime: &Node, problems: &mut Problems) {
     problems.push(
         Diagnostic::error("E127", span, message).help("write it as `registry.k8s.io/pause:3.10`"),
     );
-}
-
-fn read<T: for<'de> Deserialize<'de>>(node: &Node, problems: &mut Problems) -> Option<T> {
-    match serde_yaml::from_value(plain(node)) {
-        Ok(section) => Some(section),
-        Err(error) => {
-            problems.push(Diagnostic::error("E120", node.span, error.to_string()));
-            None
-        }
-    }
-}
-
-/// Returns a node without its places.
-fn plain(node: &Node) -> serde_yaml::Value {
-    match &node.value {
-        Value::Null => serde_yaml::Value::Null,
-        Value::Bool(value) => (*value).into(),
-        Value::Integer(value) => (*value).into(),
-        Value::Float(text) | Value::String(text) => text.as_str().into(),
-        Value::List(items) => items.iter().map(plain).collect(),
-        Value::Map(entries) => entries
-            .iter()
-            .map(|entry| (entry.key.as_str().into(), plain(&entry.node)))
-            .collect::<serde_yaml::Mapping>()
-            .into(),
-    }
 }
 
 fn known<T: std::str::FromStr>(text: &str) -> T
