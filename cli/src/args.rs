@@ -11,6 +11,7 @@ use clap::{
     ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum,
 };
 use clap_complete::Shell;
+use engine::name::Digest;
 
 /// Parses a command line. Help, version and complaints come back as an error for the ui to print.
 pub(crate) fn parse(
@@ -250,6 +251,9 @@ pub(crate) struct ApplyArgs {
     pub(crate) fleet: FleetArgs,
     #[command(flatten)]
     pub(crate) view: PlanViewArgs,
+    /// Refuse PLAN_FILE unless this is its SHA-256, as it was printed when it was reviewed
+    #[arg(long, value_name = "SHA256", requires = "plan_file")]
+    pub(crate) digest: Option<Digest>,
     /// Apply to this machine, without SSH
     #[arg(long, help_heading = "Hosts")]
     pub(crate) local: bool,

@@ -25,10 +25,6 @@ pub(crate) enum ErrorKind {
     Failed,
     /// The plan is stale, damaged or made by another version; nothing was changed.
     Refused,
-    /// Policy refused.
-    Policy,
-    /// A signal stopped it.
-    Interrupted(ExitStatus),
     /// Whoever read our output went away; there is no one to tell.
     BrokenPipe,
 }
@@ -90,8 +86,6 @@ impl CommandError {
             ErrorKind::Usage => ExitStatus::Usage,
             ErrorKind::Failed | ErrorKind::BrokenPipe => ExitStatus::Error,
             ErrorKind::Refused => ExitStatus::Stale,
-            ErrorKind::Policy => ExitStatus::Policy,
-            ErrorKind::Interrupted(status) => status,
         }
     }
 }

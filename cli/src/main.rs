@@ -1,7 +1,5 @@
 //! The `hardstand` command: parse, run, exit.
 
-#![expect(dead_code, reason = "some commands do not reach the engine yet")]
-
 mod args;
 mod commands;
 mod error;

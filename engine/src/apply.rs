@@ -10,7 +10,9 @@ use std::thread;
 use std::time::Duration;
 
 use crate::event::{Event, EventKind};
-use crate::farside::{self, AnswerError, FinalStatus, JournalEvent, MAX_ANSWER, Nonce, Reader, TransactionId};
+use crate::farside::{
+    self, AnswerError, FinalStatus, JournalEvent, MAX_ANSWER, Nonce, Reader, TransactionId,
+};
 use crate::graph::Graph;
 use crate::name::{Digest, ResourceId};
 use crate::plan::{HostPlan, plan_host};
@@ -101,10 +103,14 @@ impl<'a> Record<'a> {
     }
 
     fn run(&mut self, transaction: &TransactionId) -> HostOutcome {
-        let begin = |nonce: &Nonce| {
-            let HostApply { plan, plan_digest, operator, .. } = self.apply;
-            farside::begin_request(plan, transaction, operator, plan_digest, nonce)
-        };
+        let HostApply {
+            plan,
+            plan_digest,
+            operator,
+            ..
+        } = self.apply;
+        let begin =
+            |nonce: &Nonce| farside::begin_request(plan, transaction, operator, plan_digest, nonce);
         match self.converse(&begin) {
             Conversation::Over(nonce, answer) => self.judge(&nonce, answer),
             Conversation::NotBegun(reason) => {
@@ -128,7 +134,9 @@ impl<'a> Record<'a> {
                 Conversation::NotBegun(why) | Conversation::Lost(why) => reason = why,
             }
         }
-        HostOutcome::Unknown(format!("{reason}; the host may still be at work, or be done"))
+        HostOutcome::Unknown(format!(
+            "{reason}; the host may still be at work, or be done"
+        ))
     }
 
     fn converse(&mut self, request: &dyn Fn(&Nonce) -> Vec<u8>) -> Conversation {
@@ -174,7 +182,10 @@ impl<'a> Record<'a> {
     /// Takes one event of the host's journal.
     fn note(&mut self, event: JournalEvent) {
         match event {
-            JournalEvent::Began { transaction, n_changes } => {
+            JournalEvent::Began {
+                transaction,
+                n_changes,
+            } => {
                 if self.transaction.replace(transaction).is_none() {
                     self.tell(EventKind::ApplyBegan { n_changes });
                 }
@@ -186,7 +197,11 @@ impl<'a> Record<'a> {
                 }
             }
             JournalEvent::Done(resource) => {
-                self.settle(&resource, Outcome::Done, EventKind::ChangeDone(resource.clone()));
+                self.settle(
+                    &resource,
+                    Outcome::Done,
+                    EventKind::ChangeDone(resource.clone()),
+                );
             }
             JournalEvent::Failed { resource, reason } => {
                 let told = EventKind::ChangeFailed(resource.clone(), reason.clone());
@@ -204,7 +219,10 @@ impl<'a> Record<'a> {
             JournalEvent::Found(line) => self.stale.push(format!("+ {line}")),
             JournalEvent::Refused { reason, .. } => self.refused = Some(reason),
             JournalEvent::Final(status) => self.ended = Some(status),
-            JournalEvent::Staged | JournalEvent::Attached | JournalEvent::Note(_) | JournalEvent::Heartbeat => {}
+            JournalEvent::Staged
+            | JournalEvent::Attached
+            | JournalEvent::Note(_)
+            | JournalEvent::Heartbeat => {}
         }
     }
 
@@ -231,7 +249,9 @@ impl<'a> Record<'a> {
             Some(FinalStatus::Wedged(text)) => HostOutcome::Wedged(text.clone()),
             Some(FinalStatus::Stale) => HostOutcome::Stale(self.stale.clone()),
             Some(FinalStatus::Refused(reason)) => HostOutcome::Refused(reason.clone()),
-            Some(FinalStatus::NotRun) => HostOutcome::Refused("the transaction did not start".to_owned()),
+            Some(FinalStatus::NotRun) => {
+                HostOutcome::Refused("the transaction did not start".to_owned())
+            }
             Some(FinalStatus::Interrupted(word)) => HostOutcome::Unknown(match &self.in_flight {
                 Some(resource) => format!("it was stopped in the middle of {resource} ({word})"),
                 None => format!("it was stopped between two changes ({word})"),
@@ -242,13 +262,23 @@ impl<'a> Record<'a> {
 
     /// Plans the host again from what it answered after the changes: nothing may be left.
     fn verify(&self, nonce: &Nonce, answer: &[u8]) -> HostOutcome {
-        let HostApply { plan, graph, providers, .. } = self.apply;
+        let HostApply {
+            plan,
+            graph,
+            providers,
+            ..
+        } = self.apply;
         match farside::parse_probe(answer, &plan.questions, nonce) {
             Ok(observed) => {
                 let left = plan_host(graph, providers, &plan.host, &observed);
                 match left.changes.is_empty() {
                     true => HostOutcome::Converged,
-                    false => HostOutcome::NotConverged(left.changes.into_iter().map(|change| change.resource).collect()),
+                    false => HostOutcome::NotConverged(
+                        left.changes
+                            .into_iter()
+                            .map(|change| change.resource)
+                            .collect(),
+                    ),
                 }
             }
             Err(error) => HostOutcome::Unknown(unverified(&error)),
@@ -256,7 +286,10 @@ impl<'a> Record<'a> {
     }
 
     fn tell(&self, kind: EventKind) {
-        let event = Event { host: self.apply.plan.host.clone(), kind };
+        let event = Event {
+            host: self.apply.plan.host.clone(),
+            kind,
+        };
         // Nobody listens any more when the run was interrupted; the work goes on.
         drop(self.apply.events.send(event));
     }
@@ -269,7 +302,10 @@ impl<'a> Record<'a> {
             .iter()
             .map(|change| ChangeReport {
                 resource: change.resource.clone(),
-                outcome: self.outcomes.remove(&change.resource).unwrap_or(Outcome::NotReached),
+                outcome: self
+                    .outcomes
+                    .remove(&change.resource)
+                    .unwrap_or(Outcome::NotReached),
             })
             .collect();
         HostReport {

@@ -5,10 +5,14 @@ use std::sync::Arc;
 
 use crate::diagnostic::Problems;
 use crate::graph::Graph;
-use crate::inventory::Host;
+use crate::inventory::{Become, Host, Inventory, Selector, Ssh};
 use crate::name::HostName;
 use crate::resource::{Provider, Section, Sections};
+use crate::source::Sources;
 use crate::spec::{Files, Loaded, Node, merge_for_hosts};
+
+/// What this machine is called where no inventory names it.
+pub const LOCALHOST: &str = "localhost";
 
 /// Some hosts and what each should be.
 #[derive(Debug, Default)]
@@ -28,29 +32,86 @@ pub struct FleetHost {
     pub graph: Arc<Graph>,
 }
 
+impl Fleet {
+    /// Returns hosts without resources, for what is done to a host whatever it should be.
+    pub fn bare(hosts: &[&Host]) -> Self {
+        let graph = Arc::new(Graph::build(
+            Vec::new(),
+            &Sources::default(),
+            &mut Problems::default(),
+        ));
+        let bare = |host: &&Host| FleetHost {
+            host: (*host).clone(),
+            graph: graph.clone(),
+        };
+        Self {
+            hosts: hosts.iter().map(bare).collect(),
+            unselected: Vec::new(),
+        }
+    }
+}
+
+/// Narrows what was read to the machine that hardstand runs on.
+///
+/// With the name of a host of the inventory the machine is taken for that host. Without, it is `localhost`, and every
+/// NodeSpec is meant for it.
+pub fn for_this_machine(mut loaded: Loaded, like: Option<&HostName>) -> Loaded {
+    let known = like.and_then(|name| loaded.inventory.get(name).cloned());
+    let host = known.or_else(|| {
+        let every = "all".parse::<Selector>().ok()?;
+        for spec in &mut loaded.specs {
+            spec.hosts = every.clone();
+        }
+        Some(Host {
+            name: LOCALHOST.parse().ok()?,
+            address: LOCALHOST.to_owned(),
+            ssh: Ssh::default(),
+            privilege: Become::None,
+            labels: BTreeMap::new(),
+            vars: BTreeMap::new(),
+            span: loaded.specs.first()?.span,
+        })
+    });
+    loaded.inventory = Inventory {
+        hosts: host.into_iter().collect(),
+    };
+    loaded
+}
+
 /// Returns the sections of all providers.
 pub fn sections(providers: &[Box<dyn Provider>]) -> Vec<Section> {
-    providers.iter().flat_map(|provider| provider.sections()).collect()
+    providers
+        .iter()
+        .flat_map(|provider| provider.sections())
+        .collect()
 }
 
 /// Merges and compiles the specs of some hosts.
-pub fn compile(loaded: &Loaded, hosts: &[&Host], providers: &[Box<dyn Provider>], files: &Files) -> (Fleet, Problems) {
+pub fn compile(
+    loaded: &Loaded,
+    hosts: &[&Host],
+    providers: &[Box<dyn Provider>],
+    files: &Files,
+) -> (Fleet, Problems) {
     let (specs, mut problems) = merge_for_hosts(loaded, hosts);
     let mut graphs: BTreeMap<*const BTreeMap<String, Node>, Arc<Graph>> = BTreeMap::new();
-    let by_name: BTreeMap<&HostName, &Host> = hosts.iter().map(|host| (&host.name, *host)).collect();
+    let by_name: BTreeMap<&HostName, &Host> =
+        hosts.iter().map(|host| (&host.name, *host)).collect();
     let mut fleet = Fleet {
         hosts: Vec::with_capacity(specs.hosts.len()),
         unselected: specs.unselected,
     };
     for spec in &specs.hosts {
-        let graph = graphs.entry(Arc::as_ptr(&spec.sections)).or_insert_with(|| {
-            let sections = Sections {
-                all: &spec.sections,
-                files,
-                sources: &loaded.sources,
-            };
-            Arc::new(graph(&sections, providers, &mut problems))
-        });
+        let graph = graphs
+            .entry(Arc::as_ptr(&spec.sections))
+            .or_insert_with(|| {
+                let sections = Sections {
+                    all: &spec.sections,
+                    files,
+                    sources: &loaded.sources,
+                };
+                Arc::new(graph(&sections, providers, &mut problems))
+            });
         if let Some(host) = by_name.get(&spec.host) {
             fleet.hosts.push(FleetHost {
                 host: (*host).clone(),
@@ -61,7 +122,11 @@ pub fn compile(loaded: &Loaded, hosts: &[&Host], providers: &[Box<dyn Provider>]
     (fleet, problems)
 }
 
-fn graph(sections: &Sections<'_>, providers: &[Box<dyn Provider>], problems: &mut Problems) -> Graph {
+fn graph(
+    sections: &Sections<'_>,
+    providers: &[Box<dyn Provider>],
+    problems: &mut Problems,
+) -> Graph {
     let declared = providers
         .iter()
         .flat_map(|provider| provider.compile(sections, problems))

@@ -49,7 +49,12 @@ impl FleetRun<'_> {
     pub fn plan(&self, inputs: Inputs, via: Via) -> Plan {
         let results = self.for_each(|host, events| {
             let observed = self.observe(host, events)?;
-            Ok(plan_host(&host.graph, self.providers, &host.host.name, &observed))
+            Ok(plan_host(
+                &host.graph,
+                self.providers,
+                &host.host.name,
+                &observed,
+            ))
         });
         let mut plan = Plan {
             format: PLAN_FORMAT.to_owned(),
@@ -81,16 +86,17 @@ impl FleetRun<'_> {
     pub fn purge(&self) -> Vec<(HostName, Result<(), String>)> {
         self.for_each(|host, events| {
             tell(events, host, EventKind::Connecting);
-            let purged = self
-                .target(&host.host)
-                .and_then(|target| purge_host(self.connector, &target, self.limits).map_err(|error| error.explain()));
+            let purged = self.target(&host.host).and_then(|target| {
+                purge_host(self.connector, &target, self.limits).map_err(|error| error.explain())
+            });
             finish(events, host, purged)
         })
     }
 
     /// Applies a plan whose hosts are those of this fleet.
     pub fn apply(&self, plan: &Plan, plan_digest: &Digest, operator: &str) -> Report {
-        let plans: BTreeMap<&HostName, &HostPlan> = plan.hosts.iter().map(|plan| (&plan.host, plan)).collect();
+        let plans: BTreeMap<&HostName, &HostPlan> =
+            plan.hosts.iter().map(|plan| (&plan.host, plan)).collect();
         let hosts: Vec<(&FleetHost, &HostPlan)> = self
             .fleet
             .hosts
@@ -115,13 +121,23 @@ impl FleetRun<'_> {
             }
         };
         let on_panic = |(_, plan): &(&FleetHost, &HostPlan), panic: String| {
-            untouched(plan, HostOutcome::Unknown(format!("hardstand failed: {panic}")))
+            untouched(
+                plan,
+                HostOutcome::Unknown(format!("hardstand failed: {panic}")),
+            )
         };
         let reports = for_each_host(&hosts, self.forks, self.cancel, apply, on_panic);
         let reports = reports.into_iter().zip(&hosts).map(|(report, (_, plan))| {
             report.unwrap_or_else(|| {
                 let nothing = plan.changes.is_empty();
-                untouched(plan, if nothing { HostOutcome::NothingToDo } else { HostOutcome::NotStarted })
+                untouched(
+                    plan,
+                    if nothing {
+                        HostOutcome::NothingToDo
+                    } else {
+                        HostOutcome::NotStarted
+                    },
+                )
             })
         });
         let unplanned = plan.unreachable.iter().map(|unreachable| HostReport {
@@ -138,7 +154,8 @@ impl FleetRun<'_> {
     fn observe(&self, host: &FleetHost, events: &Sender<Event>) -> Result<Observed, String> {
         tell(events, host, EventKind::Connecting);
         let observed = self.target(&host.host).and_then(|target| {
-            probe_host(self.connector, &target, &host.graph, self.limits).map_err(|error: ProbeError| error.explain())
+            probe_host(self.connector, &target, &host.graph, self.limits)
+                .map_err(|error: ProbeError| error.explain())
         });
         match &observed {
             Ok(_) => tell(events, host, EventKind::Probed),
@@ -174,11 +191,16 @@ impl FleetRun<'_> {
 
     /// Returns how a host is reached.
     fn target(&self, host: &Host) -> Result<Target, String> {
-        target_of(host, self.connect_timeout).map_err(|error| format!("its inventory entry cannot be used: {error}"))
+        target_of(host, self.connect_timeout)
+            .map_err(|error| format!("its inventory entry cannot be used: {error}"))
     }
 }
 
-fn finish<R>(events: &Sender<Event>, host: &FleetHost, result: Result<R, String>) -> Result<R, String> {
+fn finish<R>(
+    events: &Sender<Event>,
+    host: &FleetHost,
+    result: Result<R, String>,
+) -> Result<R, String> {
     let kind = match &result {
         Ok(_) => EventKind::Finished,
         Err(reason) => EventKind::Unreachable(reason.clone()),
@@ -188,7 +210,10 @@ fn finish<R>(events: &Sender<Event>, host: &FleetHost, result: Result<R, String>
 }
 
 fn tell(events: &Sender<Event>, host: &FleetHost, kind: EventKind) {
-    let event = Event { host: host.host.name.clone(), kind };
+    let event = Event {
+        host: host.host.name.clone(),
+        kind,
+    };
     // Nobody listens any more when the run was interrupted; the work goes on.
     drop(events.send(event));
 }
@@ -220,7 +245,13 @@ fn target_of(host: &Host, connect_timeout: Duration) -> Result<Target, NameError
     endpoint.known_hosts = absolute(host.ssh.known_hosts.as_ref())?;
     Ok(Target {
         endpoint,
-        jumps: host.ssh.jump.iter().flatten().map(jump_of).collect::<Result<_, _>>()?,
+        jumps: host
+            .ssh
+            .jump
+            .iter()
+            .flatten()
+            .map(jump_of)
+            .collect::<Result<_, _>>()?,
         privilege: match host.privilege {
             Become::Sudo => Privilege::Sudo,
             Become::None => Privilege::Login,

@@ -83,7 +83,11 @@ pub fn probe_host(
 }
 
 /// Removes all that hardstand keeps on a host; what it manages stays.
-pub fn purge_host(connector: &dyn Connector, target: &Target, limits: Limits) -> Result<(), ProbeError> {
+pub fn purge_host(
+    connector: &dyn Connector,
+    target: &Target,
+    limits: Limits,
+) -> Result<(), ProbeError> {
     let mut transport = connector.connect(target)?;
     let nonce = nonce()?;
     let (output, ended) = converse(&mut *transport, &farside::purge_request(&nonce), limits)?;
@@ -98,7 +102,11 @@ pub(crate) fn nonce() -> Result<Nonce, ProbeError> {
     random::bytes().map(Nonce::new).map_err(ProbeError::Random)
 }
 
-fn converse(transport: &mut dyn Transport, stdin: &[u8], limits: Limits) -> Result<(Vec<u8>, Ended), TransportError> {
+fn converse(
+    transport: &mut dyn Transport,
+    stdin: &[u8],
+    limits: Limits,
+) -> Result<(Vec<u8>, Ended), TransportError> {
     let mut output = Vec::new();
     let request = Request {
         stdin,

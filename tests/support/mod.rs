@@ -128,13 +128,6 @@ impl Lab {
         assert!(planned.stdout.contains("No changes."), "{planned:#?}");
     }
 
-    /// Plans a spec as JSON.
-    pub(crate) fn plan_json(&self, spec: &Path) -> serde_json::Value {
-        let planned = run(self.hardstand("plan", spec).arg("--json"));
-        serde_json::from_str(&planned.stdout)
-            .unwrap_or_else(|error| panic!("{error}: {planned:#?}"))
-    }
-
     /// Runs a command on a node as root and returns what it printed.
     pub(crate) fn on(&self, node: &str, command: &str) -> Ran {
         run(Command::new(LAB)

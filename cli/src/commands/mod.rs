@@ -1,12 +1,21 @@
 //! One file per command: read what it needs, call the engine, hand the result to the ui.
 
+mod apply;
 mod completions;
+mod graph;
+mod inventory;
 mod invocation;
+mod plan;
+mod purge;
+mod reach;
 mod saved_plan;
+mod session;
 mod show;
+mod status;
+mod validate;
 
 use crate::args::{Cli, Command};
-use crate::error::{CommandError, ErrorKind};
+use crate::error::CommandError;
 use crate::exit::ExitStatus;
 use crate::ui::Ui;
 use crate::ui::terminal::Environment;
@@ -21,19 +30,12 @@ fn dispatch(ui: &Ui, command: &Command) -> Result<ExitStatus, CommandError> {
     match command {
         Command::Show(args) => show::run(ui, args),
         Command::Completions(args) => completions::run(ui, args),
-        Command::Plan(_) => Err(not_wired("plan")),
-        Command::Apply(_) => Err(not_wired("apply")),
-        Command::Graph(_) => Err(not_wired("graph")),
-        Command::Inventory(_) => Err(not_wired("inventory")),
-        Command::Validate(_) => Err(not_wired("validate")),
-        Command::Status(_) => Err(not_wired("status")),
-        Command::Purge(_) => Err(not_wired("purge")),
+        Command::Plan(args) => plan::run(ui, args),
+        Command::Apply(args) => apply::run(ui, args),
+        Command::Graph(args) => graph::run(ui, args),
+        Command::Inventory(args) => inventory::run(ui, args),
+        Command::Validate(args) => validate::run(ui, args),
+        Command::Status(args) => status::run(ui, args),
+        Command::Purge(args) => purge::run(ui, args),
     }
-}
-
-fn not_wired(command: &str) -> CommandError {
-    CommandError::new(
-        ErrorKind::Failed,
-        format!("`{command}` is not wired to the engine yet"),
-    )
 }

@@ -211,6 +211,7 @@ pub(crate) fn plan(hosts: Vec<HostPlan>, unreachable: &[(&str, &str)]) -> Plan {
         reason: (*reason).to_owned(),
     });
     Plan {
+        via: engine::plan::Via::Ssh,
         format: "hardstand.dev/plan/v1".to_owned(),
         tool: "0.1.0".to_owned(),
         inputs: Inputs::default(),

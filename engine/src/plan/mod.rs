@@ -50,7 +50,8 @@ pub enum Via {
 impl Plan {
     /// Returns the canonical bytes of the plan: the same inputs and observations give the same bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = serde_json::to_vec_pretty(self).expect("a plan has text keys and no number that JSON lacks");
+        let mut bytes = serde_json::to_vec_pretty(self)
+            .expect("a plan has text keys and no number that JSON lacks");
         bytes.push(b'\n');
         bytes
     }

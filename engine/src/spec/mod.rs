@@ -2,10 +2,15 @@
 
 pub(crate) mod character;
 mod decode;
+mod document;
 mod files;
+mod hosts;
 mod lines;
+mod load;
 mod merge;
 mod node;
+mod place;
+mod read;
 mod scalar;
 pub mod schema;
 pub(crate) mod suggest;
@@ -14,9 +19,14 @@ pub mod vars;
 pub mod yaml;
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub use decode::decode;
+pub use document::{API_VERSION, NodeSpec};
 pub use files::{FileError, Files};
+pub use hosts::{HostSpec, HostSpecs, merge_for_hosts};
+pub use load::{Loaded, load};
 pub use merge::MergedSpec;
 pub use node::{Entry, Node, Value};
+pub(crate) use place::place_within;
+pub use read::read_documents;

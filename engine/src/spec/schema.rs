@@ -14,10 +14,11 @@ use crate::diagnostic::{Diagnostic, Problems};
 use crate::source::Span;
 
 mod complaint;
+mod conform;
 mod kind;
 mod limits;
 
-pub(super) use complaint::{missing, unknown_field, unknown_value};
+pub(crate) use complaint::{missing, unknown_field, unknown_value};
 use kind::Kind;
 
 /// Set to `true` on an object schema, it says that exactly one of the properties must be set.
@@ -52,6 +53,13 @@ pub enum Texts {
 pub fn check(field: &Field<'_>, schema: &Schema, texts: Texts, problems: &mut Problems) {
     let root = schema.as_value();
     Checker { root, texts }.walk(field, root, problems);
+}
+
+/// Turns texts that came out of variables into the numbers and booleans that the schema asks for.
+pub(super) fn conform(node: &mut Node, schema: &Schema) {
+    let root = schema.as_value();
+    let texts = Texts::Final;
+    Checker { root, texts }.conform(node, root);
 }
 
 impl<'a> Field<'a> {

@@ -77,8 +77,7 @@ pub(crate) fn render(plan: &Plan, view: &PlanView) -> String {
 /// Renders where a plan was saved, and how it is applied if a person asks themselves that.
 pub(crate) fn saved(path: &str, digest: &Digest, interactive: bool) -> String {
     let mut out = String::new();
-    let short = &digest.as_str()[..12];
-    let line = Line::default().add(&format!("Saved to {path} (sha256 {short}…)."));
+    let line = Line::default().add(&format!("Saved to {path} (sha256 {digest})."));
     let line = if interactive {
         line.add(" Apply with:  ")
             .paint(BOLD, &format!("hardstand apply {path}"))

@@ -114,10 +114,10 @@ fn where_a_plan_was_saved_is_said() {
     let text = golden::plain(&saved("plan.json", &digest, true));
     assert_eq!(
         text,
-        "Saved to plan.json (sha256 e3b0c44298fc…). Apply with:  hardstand apply plan.json\n"
+        format!("Saved to plan.json (sha256 {digest}). Apply with:  hardstand apply plan.json\n")
     );
     let text = golden::plain(&saved("plan.json", &digest, false));
-    assert_eq!(text, "Saved to plan.json (sha256 e3b0c44298fc…).\n");
+    assert_eq!(text, format!("Saved to plan.json (sha256 {digest}).\n"));
 }
 
 #[test]

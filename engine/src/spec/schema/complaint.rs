@@ -13,24 +13,19 @@ use crate::spec::suggest::{nearest, one_of};
 use crate::spec::{Entry, Value, scalar};
 
 /// Complains about a field that does not exist.
-pub(in crate::spec) fn unknown_field(name: &str, span: Span, known: &[&str]) -> Diagnostic {
+pub(crate) fn unknown_field(name: &str, span: Span, known: &[&str]) -> Diagnostic {
     let problem = Diagnostic::error("E119", span, format!("unknown field `{name}`"));
     suggest(problem, name, known)
 }
 
 /// Complains about a text that is none of those listed.
-pub(in crate::spec) fn unknown_value(
-    field: &str,
-    text: &str,
-    span: Span,
-    known: &[&str],
-) -> Diagnostic {
+pub(crate) fn unknown_value(field: &str, text: &str, span: Span, known: &[&str]) -> Diagnostic {
     let message = format!("`{field}` cannot be {text:?}");
     suggest(Diagnostic::error("E128", span, message), text, known)
 }
 
 /// Complains about a field that must be there.
-pub(in crate::spec) fn missing(name: &str, parent: &str, place: Span) -> Diagnostic {
+pub(crate) fn missing(name: &str, parent: &str, place: Span) -> Diagnostic {
     Diagnostic::error(
         "E122",
         place,

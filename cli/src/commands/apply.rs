@@ -1,0 +1,143 @@
+//! `apply`: brings hosts to what the spec says, by a plan that was saved and reviewed, or by one that is shown and asked
+//! about now.
+
+use engine::compile::Fleet;
+use engine::name::Digest;
+use engine::plan::Plan;
+use engine::report::worst_exit_code;
+
+use super::invocation;
+use super::reach;
+use super::saved_plan::{self, SavedPlan};
+use super::session::{Session, Watched, via};
+use crate::args::ApplyArgs;
+use crate::error::{CommandError, ErrorKind};
+use crate::exit::ExitStatus;
+use crate::interrupt::Interrupt;
+use crate::summary::PlanSummary;
+use crate::ui::plan::{PlanView, render};
+use crate::ui::progress::Task;
+use crate::ui::prompt::{Consent, Question};
+use crate::ui::report::ReportView;
+use crate::ui::{Ui, json, report};
+
+pub(super) fn run(ui: &Ui, args: &ApplyArgs) -> Result<ExitStatus, CommandError> {
+    match &args.plan_file {
+        Some(path) => {
+            let SavedPlan { plan, digest } = saved_plan::read(path)?;
+            check_digest(args, &digest)?;
+            let session = Session::of_plan(ui, &plan)?;
+            let fleet = session.fleet(args.input.limit.as_deref())?;
+            let interrupt = Interrupt::install(ui)?;
+            execute(
+                ui,
+                args,
+                &session,
+                &Reviewed {
+                    plan,
+                    digest,
+                    fleet,
+                },
+                &interrupt,
+            )
+        }
+        None => plan_and_apply(ui, args),
+    }
+}
+
+/// What is applied.
+struct Reviewed {
+    plan: Plan,
+    digest: Digest,
+    fleet: Fleet,
+}
+
+fn check_digest(args: &ApplyArgs, digest: &Digest) -> Result<(), CommandError> {
+    match &args.digest {
+        Some(expected) if expected != digest => Err(CommandError::new(
+            ErrorKind::Refused,
+            format!("the plan is not the one that was reviewed: its sha256 is {digest}"),
+        )
+        .hint("plan again, and have that plan reviewed")),
+        _ => Ok(()),
+    }
+}
+
+fn plan_and_apply(ui: &Ui, args: &ApplyArgs) -> Result<ExitStatus, CommandError> {
+    let session = Session::open(ui, &args.input, via(args.local))?;
+    let fleet = session.fleet(args.input.limit.as_deref())?;
+    let interrupt = Interrupt::install(ui)?;
+    let watched = Watched {
+        interrupt: &interrupt,
+        status_command: &invocation::line("status", &args.input),
+    };
+    let plan = session.work(Task::Plan, &args.fleet, &fleet, &watched, |run| {
+        run.plan(session.inputs(), session.via())
+    })?;
+    let summary = PlanSummary::of(&plan);
+    if !ui.json {
+        ui.result(&render(&plan, &PlanView::new(&args.view, ui.width)))?;
+    }
+    if let Some(status) = interrupt.status() {
+        return Ok(status);
+    }
+    let digest = Digest::of(&plan.to_bytes());
+    let reviewed = Reviewed {
+        plan,
+        digest,
+        fleet,
+    };
+    if summary.changes {
+        let question = Question {
+            text: &format!("Apply these changes to {} hosts?", summary.changed_hosts),
+            yes: args.yes,
+            otherwise: Some("save the plan with `hardstand plan --out FILE`, and apply that"),
+        };
+        if ui.ask(&question)? == Consent::Withheld {
+            ui.note("Nothing was changed.\n");
+            return Ok(ExitStatus::Done);
+        }
+    } else if !ui.json {
+        return Ok(ExitStatus::of_plan(&summary, false));
+    }
+    execute(ui, args, &session, &reviewed, &interrupt)
+}
+
+fn execute(
+    ui: &Ui,
+    args: &ApplyArgs,
+    session: &Session<'_>,
+    reviewed: &Reviewed,
+    interrupt: &Interrupt,
+) -> Result<ExitStatus, CommandError> {
+    let Reviewed {
+        plan,
+        digest,
+        fleet,
+    } = reviewed;
+    let status_command = invocation::line("status", &args.input);
+    let watched = Watched {
+        interrupt,
+        status_command: &status_command,
+    };
+    let outcome = session.work(Task::Apply, &args.fleet, fleet, &watched, |run| {
+        run.apply(plan, digest, &reach::operator())
+    })?;
+    let unplanned = ExitStatus::of_plan(&PlanSummary::of(plan), false);
+    let status = interrupt.status().unwrap_or_else(|| {
+        ExitStatus::from_code(worst_exit_code([outcome.exit_code(), unplanned.code()]))
+    });
+    let text = if ui.json {
+        json::report(&outcome, status)
+    } else {
+        report::render(
+            &outcome,
+            &ReportView {
+                width: ui.width,
+                plan_command: &invocation::line("plan", &args.input),
+                status_command: &status_command,
+            },
+        )
+    };
+    Ok(ui.conclude(&text, status))
+}

@@ -1,0 +1,30 @@
+//! `graph`: which resource of a host comes after which, and which takes notice of which.
+
+use super::session::Session;
+use crate::args::GraphArgs;
+use crate::error::{CommandError, ErrorKind};
+use crate::exit::ExitStatus;
+use crate::ui::Ui;
+use crate::ui::graph::{GraphView, render};
+use engine::plan::Via;
+
+pub(super) fn run(ui: &Ui, args: &GraphArgs) -> Result<ExitStatus, CommandError> {
+    let session = Session::open(ui, &args.input, Via::Ssh)?;
+    let session = match session.loaded.inventory.hosts.is_empty() {
+        true => session.on_this_machine(None)?,
+        false => session,
+    };
+    let limit = args.host.as_deref().or(args.input.limit.as_deref());
+    let fleet = session.fleet(limit)?;
+    let host = fleet
+        .hosts
+        .first()
+        .ok_or_else(|| CommandError::new(ErrorKind::Failed, "no NodeSpec selects this host"))?;
+    let node = |node: &engine::graph::GraphNode| (node.id.clone(), Some(node.position.clone()));
+    let edges = host.graph.edges().into_iter();
+    let view = GraphView {
+        nodes: host.graph.nodes().map(node).collect(),
+        edges: edges.map(|(from, edge, to)| (from, to, edge)).collect(),
+    };
+    Ok(ui.conclude(&render(&view, args.format, ui.width), ExitStatus::Done))
+}

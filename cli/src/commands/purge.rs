@@ -1,0 +1,70 @@
+//! `purge`: removes what hardstand keeps on hosts. What it configured there stays.
+
+use engine::compile::Fleet;
+use engine::report::worst_exit_code;
+
+use super::invocation;
+use super::session::{Session, Watched, via};
+use crate::args::PurgeArgs;
+use crate::error::CommandError;
+use crate::exit::ExitStatus;
+use crate::interrupt::Interrupt;
+use crate::ui::Ui;
+use crate::ui::progress::Task;
+use crate::ui::prompt::{Consent, Question};
+use crate::ui::status::{StatusRow, render, render_json};
+
+pub(super) fn run(ui: &Ui, args: &PurgeArgs) -> Result<ExitStatus, CommandError> {
+    let session = Session::open(ui, &args.input, via(args.local))?;
+    let fleet = Fleet::bare(&session.hosts(args.input.limit.as_deref())?);
+    let question = Question {
+        text: &format!(
+            "Remove hardstand's records from {} hosts? Drift and removals are no longer told after that.",
+            fleet.hosts.len()
+        ),
+        yes: args.yes,
+        otherwise: None,
+    };
+    if ui.ask(&question)? == Consent::Withheld {
+        ui.note("Nothing was removed.\n");
+        return Ok(ExitStatus::Done);
+    }
+    let interrupt = Interrupt::install(ui)?;
+    let watched = Watched {
+        interrupt: &interrupt,
+        status_command: &invocation::line("status", &args.input),
+    };
+    let purged = session.work(Task::Purge, &args.fleet, &fleet, &watched, |run| {
+        run.purge()
+    })?;
+    let code = worst_exit_code(purged.iter().map(|(_, purged)| match purged {
+        Ok(()) => 0,
+        Err(_) => ExitStatus::Error.code(),
+    }));
+    let rows: Vec<StatusRow> = purged
+        .into_iter()
+        .map(|(host, purged)| StatusRow {
+            host: host.to_string(),
+            state: if purged.is_ok() {
+                "purged"
+            } else {
+                "not purged"
+            }
+            .to_owned(),
+            transaction: None,
+            generation: None,
+            detail: purged.err(),
+        })
+        .collect();
+    let text = if ui.json {
+        render_json(&rows)
+    } else {
+        render(&rows)
+    };
+    Ok(ui.conclude(
+        &text,
+        interrupt
+            .status()
+            .unwrap_or_else(|| ExitStatus::from_code(code)),
+    ))
+}

@@ -1,0 +1,237 @@
+//! What most commands begin with: read the specs and inventories, take some of their hosts, compile what each should be.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::Mutex;
+
+use engine::compile::{Fleet, compile, for_this_machine, sections};
+use engine::diagnostic::{Diagnostic, Problems, Severity};
+use engine::fleet::Cancel;
+use engine::inventory::{Host, Selector};
+use engine::name::HostName;
+use engine::pipeline::FleetRun;
+use engine::plan::{InputDocument, Inputs, Plan, Via};
+use engine::probe::Limits;
+use engine::resource::Provider;
+use engine::source::Sources;
+use engine::spec::{Files, Loaded, load, read_documents};
+use engine::step::Content;
+
+use super::reach;
+use crate::args::{FleetArgs, InputArgs};
+use crate::error::{CommandError, ErrorKind};
+use crate::interrupt::Interrupt;
+use crate::ui::Ui;
+use crate::ui::diagnostics;
+use crate::ui::progress::{Progress, Task};
+
+/// A host that says nothing for this long is given up, whatever `--timeout` allows.
+const SILENCE: std::time::Duration = std::time::Duration::from_secs(150);
+
+/// What was read, and the knowledge to compile it.
+pub(super) struct Session<'a> {
+    ui: &'a Ui,
+    documents: Vec<InputDocument>,
+    files: Files,
+    providers: Vec<Box<dyn Provider>>,
+    pub(super) loaded: Loaded,
+    via: Via,
+}
+
+impl<'a> Session<'a> {
+    /// Reads what the command line names. Everything that is wrong is printed, and is an error.
+    pub(super) fn open(ui: &'a Ui, input: &InputArgs, via: Via) -> Result<Self, CommandError> {
+        let paths: Vec<PathBuf> = input
+            .files
+            .iter()
+            .chain(&input.inventories)
+            .cloned()
+            .collect();
+        let documents = read_documents(&paths, &mut io::stdin().lock())
+            .map_err(|problems| report(ui, problems, &Sources::default()))?;
+        let session = Self::load(ui, documents, Files::default(), via)?;
+        match via {
+            Via::Ssh => Ok(session),
+            Via::Local => session.on_this_machine(input.limit.as_deref()),
+        }
+    }
+
+    /// Takes what a plan carries.
+    pub(super) fn of_plan(ui: &'a Ui, plan: &Plan) -> Result<Self, CommandError> {
+        let Inputs { documents, files } = &plan.inputs;
+        let files = files
+            .iter()
+            .map(|(path, content)| (path.clone(), Arc::from(content.bytes())));
+        let session = Self::load(
+            ui,
+            documents.clone(),
+            Files::recorded(files.collect()),
+            plan.via,
+        )?;
+        match plan.via {
+            Via::Ssh => Ok(session),
+            Via::Local => {
+                session.on_this_machine(plan.hosts.first().map(|host| host.host.as_str()))
+            }
+        }
+    }
+
+    fn load(
+        ui: &'a Ui,
+        documents: Vec<InputDocument>,
+        files: Files,
+        via: Via,
+    ) -> Result<Self, CommandError> {
+        let providers = providers::registry();
+        let (mut loaded, problems) = load(&documents, &sections(&providers));
+        if problems.has_errors() {
+            return Err(report(ui, problems, &loaded.sources));
+        }
+        warn(ui, problems, &loaded.sources);
+        if let Some(home) = reach::home() {
+            loaded.inventory = loaded.inventory.with_home(&home);
+        }
+        Ok(Self {
+            ui,
+            documents,
+            files,
+            providers,
+            loaded,
+            via,
+        })
+    }
+
+    /// Means this machine, as the host of a name if the inventory has it.
+    pub(super) fn on_this_machine(mut self, like: Option<&str>) -> Result<Self, CommandError> {
+        let like = like
+            .map(|name| name.parse::<HostName>())
+            .transpose()
+            .map_err(|error| {
+                CommandError::caused(
+                    ErrorKind::Usage,
+                    "--local takes one host with --limit",
+                    error,
+                )
+            })?;
+        self.loaded = for_this_machine(self.loaded, like.as_ref());
+        Ok(self)
+    }
+
+    /// Returns the hosts that a selector means, or all.
+    pub(super) fn hosts(&self, limit: Option<&str>) -> Result<Vec<&Host>, CommandError> {
+        let Some(limit) = limit.filter(|_| self.via == Via::Ssh) else {
+            return Ok(self.loaded.inventory.hosts.iter().collect());
+        };
+        let wrong = |error: &dyn std::error::Error| {
+            CommandError::new(ErrorKind::Usage, format!("--limit {limit}: {error}"))
+        };
+        let selector: Selector = limit.parse().map_err(|error| wrong(&error))?;
+        selector.select(&self.loaded.inventory).map_err(|error| {
+            let message = wrong(&error);
+            match &error.suggestion {
+                Some(suggestion) => message.hint(format!("did you mean `{suggestion}`?")),
+                None => message.hint("`hardstand inventory` lists all hosts"),
+            }
+        })
+    }
+
+    /// Compiles what the hosts that a selector means should be.
+    pub(super) fn fleet(&self, limit: Option<&str>) -> Result<Fleet, CommandError> {
+        let hosts = self.hosts(limit)?;
+        if hosts.is_empty() {
+            return Err(CommandError::new(ErrorKind::Failed, "there are no hosts")
+                .hint("give an inventory with -i, or plan this machine with --local"));
+        }
+        let (fleet, problems) = compile(&self.loaded, &hosts, &self.providers, &self.files);
+        if problems.has_errors() {
+            return Err(report(self.ui, problems, &self.loaded.sources));
+        }
+        warn(self.ui, problems, &self.loaded.sources);
+        if !fleet.unselected.is_empty() {
+            let names: Vec<_> = fleet.unselected.iter().map(HostName::as_str).collect();
+            self.ui.note(&format!(
+                "No NodeSpec selects {}.\n",
+                engine::inventory::fold(&names)
+            ));
+        }
+        Ok(fleet)
+    }
+
+    /// Returns what a plan carries, so that it can be applied elsewhere.
+    pub(super) fn inputs(&self) -> Inputs {
+        let files = self.files.all_read().into_iter();
+        Inputs {
+            documents: self.documents.clone(),
+            files: files
+                .map(|(path, bytes)| (path, Content::new(bytes.to_vec())))
+                .collect(),
+        }
+    }
+
+    pub(super) fn via(&self) -> Via {
+        self.via
+    }
+
+    /// Does something with a fleet while progress is shown and signals are watched.
+    pub(super) fn work<R>(
+        &self,
+        task: Task,
+        args: &FleetArgs,
+        fleet: &Fleet,
+        watched: &Watched<'_>,
+        work: impl FnOnce(&FleetRun<'_>) -> R,
+    ) -> Result<R, CommandError> {
+        let connector = reach::connector(self.via)?;
+        let progress = Progress::start(self.ui, task, fleet.hosts.len(), watched.interrupt.flag());
+        let events = Mutex::new(progress.sender());
+        let cancel = Cancel::from(watched.interrupt.flag());
+        let _watch = watched.interrupt.watch(watched.status_command);
+        let result = work(&FleetRun {
+            connector: &*connector,
+            fleet,
+            providers: &self.providers,
+            forks: usize::from(args.forks),
+            connect_timeout: args.connect_timeout,
+            limits: Limits {
+                total: args.timeout,
+                silence: SILENCE.min(args.timeout),
+            },
+            events: &events,
+            cancel: &cancel,
+        });
+        drop(events);
+        progress.finish();
+        Ok(result)
+    }
+}
+
+/// Who listens for signals, and what to tell those who interrupt twice.
+pub(super) struct Watched<'a> {
+    pub(super) interrupt: &'a Interrupt,
+    pub(super) status_command: &'a str,
+}
+
+/// Says how hosts are reached.
+pub(super) fn via(local: bool) -> Via {
+    if local { Via::Local } else { Via::Ssh }
+}
+
+/// Prints all problems and returns the error that says so.
+pub(super) fn report(ui: &Ui, problems: Problems, sources: &Sources) -> CommandError {
+    let problems = problems.into_sorted();
+    ui.alert(&diagnostics::render(&problems, sources, ui.width));
+    CommandError::new(ErrorKind::Failed, diagnostics::tally(&problems))
+}
+
+/// Prints warnings.
+fn warn(ui: &Ui, problems: Problems, sources: &Sources) {
+    let warnings: Vec<Diagnostic> = problems
+        .into_sorted()
+        .into_iter()
+        .filter(|problem| problem.severity == Severity::Warning)
+        .collect();
+    if !warnings.is_empty() {
+        ui.alert(&diagnostics::render(&warnings, sources, ui.width));
+    }
+}

@@ -1,0 +1,273 @@
+//! What the answers of a host say about its containerd: the version that will read the file, the file as it is, and what
+//! may override it. What cannot be told or must not be touched stops the weighing here.
+
+use engine::name::{AbsPath, PackageName, ResourceId};
+use engine::question::{FileState, RegularFile, Unanswered};
+use engine::resource::{Decision, Situation};
+use engine::step::Step;
+
+use super::edit::Edited;
+use super::effective::Effective;
+use super::refusal::Refusal;
+use super::resource::ContainerdConfig;
+use super::version::ContainerdVersion;
+
+/// The containerd that will read the file.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Daemon {
+    /// Its version.
+    pub(super) version: ContainerdVersion,
+    /// It is installed now, perhaps in another version.
+    pub(super) installed: bool,
+    /// The plan installs it, or another version of it, so that what the host says of it now will not hold.
+    pub(super) planned: bool,
+}
+
+/// The file as it was found.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Found<'a> {
+    /// Its content.
+    pub(super) text: &'a str,
+    /// The rest.
+    pub(super) file: &'a RegularFile,
+}
+
+/// Why weighing ends before its end.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// An answer is missing.
+    Unanswered(Unanswered),
+    /// It is decided already.
+    Decided(Box<Decision>),
+}
+
+/// The ending of the names of drop-ins.
+pub(super) const DROP_IN_SUFFIX: &str = "toml";
+
+impl ContainerdConfig {
+    /// Returns the containerd that will read the file.
+    pub(super) fn daemon(&self, situation: &Situation<'_>) -> Result<Daemon, Stop> {
+        let installed = &situation.observed.containerd(&self.path)?.version;
+        let planned = self.planned_version(situation)?;
+        let Some(text) = planned.as_ref().or(installed.as_ref()) else {
+            return Err(self.not_installed().into());
+        };
+        let version = ContainerdVersion::parse(text).ok_or_else(|| {
+            Decision::Unknown(format!(
+                "`{}` is no version of containerd that can be read",
+                text.escape_debug()
+            ))
+        })?;
+        Ok(Daemon {
+            version,
+            installed: installed.is_some(),
+            planned: planned.is_some(),
+        })
+    }
+
+    /// Returns the version that the plan installs.
+    fn planned_version(&self, situation: &Situation<'_>) -> Result<Option<String>, Stop> {
+        let Some(package) = &self.package else {
+            return Ok(None);
+        };
+        let step = situation
+            .proposed
+            .get(&package_id(package))
+            .into_iter()
+            .flat_map(|proposal| &proposal.steps)
+            .find_map(|step| match step {
+                Step::InstallPackage { name, version } if name == package => Some(version),
+                _ => None,
+            });
+        let Some(version) = step else {
+            return Ok(None);
+        };
+        let state = situation.observed.package(package)?;
+        let version = version
+            .as_ref()
+            .map(ToString::to_string)
+            .or_else(|| state.candidate.clone())
+            .or_else(|| state.installed.clone());
+        match version {
+            Some(version) => Ok(Some(version)),
+            None => Err(Decision::Unknown(format!(
+                "it is not known which version of {package} will be installed"
+            ))
+            .into()),
+        }
+    }
+
+    fn not_installed(&self) -> Decision {
+        match &self.package {
+            Some(package) => Decision::Unknown(format!(
+                "containerd is not installed, and this plan does not install {package}"
+            )),
+            None => Refusal::new("containerd is not installed")
+                .help("set `runtime.containerd.package`, or add it to `packages`")
+                .into(),
+        }
+    }
+
+    /// Returns the file, none if there is none; anything but an ordinary file of TOML size is not touched.
+    pub(super) fn found<'a>(&self, situation: &Situation<'a>) -> Result<Option<Found<'a>>, Stop> {
+        let refused = |what: String, help: &str| {
+            Stop::from(Refusal::new(format!("{} {what}", self.path)).help(help))
+        };
+        match situation.observed.file(&self.path)? {
+            FileState::Absent => Ok(None),
+            FileState::Regular(file) => self.readable(file).map(Some),
+            FileState::Symlink(target) => Err(refused(
+                format!("is a symbolic link to {}", target.escape_debug()),
+                "set `configFile` to the file itself, or replace the link with a regular file",
+            )),
+            FileState::Directory(_) => Err(refused(
+                "is a directory".to_owned(),
+                "remove it, or set `configFile` to the file that containerd reads",
+            )),
+            FileState::Other(kind) => Err(refused(
+                format!("is a {kind}"),
+                "remove it, or set `configFile` to the file that containerd reads",
+            )),
+            FileState::Unreadable(why) => {
+                Err(Decision::Unknown(format!("{} cannot be read: {why}", self.path)).into())
+            }
+        }
+    }
+
+    fn readable<'a>(&self, file: &'a RegularFile) -> Result<Found<'a>, Stop> {
+        let refused = |what: &str, help: &str| {
+            Stop::from(Refusal::new(format!("{} {what}", self.path)).help(help))
+        };
+        if file.links > 1 {
+            return Err(refused(
+                "has several hard links",
+                "break the other links first",
+            ));
+        }
+        let Some(content) = &file.content else {
+            return Err(refused("is larger than 1 MiB", "look at what wrote it"));
+        };
+        match std::str::from_utf8(content) {
+            Ok(text) => Ok(Found { text, file }),
+            Err(_) => Err(refused(
+                "is not UTF-8",
+                "write it as UTF-8, as TOML demands",
+            )),
+        }
+    }
+
+    /// Returns what containerd says of the file as it is, if that will still hold.
+    pub(super) fn effective(
+        &self,
+        daemon: Daemon,
+        situation: &Situation<'_>,
+    ) -> Result<Option<Effective>, Stop> {
+        let state = situation.observed.containerd(&self.path)?;
+        let dump = state.effective.as_deref().filter(|_| daemon.installed);
+        Ok(dump.and_then(Effective::parse))
+    }
+
+    /// Returns the files that may override ours, as the file names them.
+    pub(super) fn imports(
+        &self,
+        daemon: Daemon,
+        edited: &Edited,
+        situation: &Situation<'_>,
+    ) -> Result<Vec<String>, Unanswered> {
+        let Some(directory) = self.drop_ins() else {
+            return Ok(edited.imports.clone());
+        };
+        let drop_ins: Vec<_> = situation
+            .observed
+            .files(&directory, DROP_IN_SUFFIX)?
+            .iter()
+            .map(|file| file.path.to_string())
+            .collect();
+        let all = format!("{directory}/*.{DROP_IN_SUFFIX}");
+        let mut imports = edited.imports.clone();
+        let named = imports.contains(&all);
+        imports.retain(|import| *import != all && import != self.path.as_str());
+        if named || daemon.version.imports_conf_d() {
+            imports.extend(drop_ins);
+        }
+        Ok(imports)
+    }
+
+    /// Returns the directory of drop-ins that newer versions import by default.
+    pub(super) fn drop_ins(&self) -> Option<AbsPath> {
+        self.path.parent().join("conf.d").ok()
+    }
+
+    /// Whether the directory must be made. The package that is about to be installed makes the usual one.
+    pub(super) fn lacks_directory(
+        &self,
+        daemon: Daemon,
+        situation: &Situation<'_>,
+    ) -> Result<bool, Stop> {
+        let directory = self.path.parent();
+        match situation.observed.file(&directory)? {
+            FileState::Absent => Ok(!(daemon.planned && directory.as_str() == "/etc/containerd")),
+            FileState::Directory(_) | FileState::Symlink(_) => Ok(false),
+            FileState::Regular(_) | FileState::Other(_) => {
+                Err(Refusal::new(format!("{directory} is not a directory")).into())
+            }
+            FileState::Unreadable(why) => {
+                Err(Decision::Unknown(format!("{directory} cannot be read: {why}")).into())
+            }
+        }
+    }
+}
+
+impl From<Unanswered> for Stop {
+    fn from(unanswered: Unanswered) -> Self {
+        Self::Unanswered(unanswered)
+    }
+}
+
+impl From<Decision> for Stop {
+    fn from(decision: Decision) -> Self {
+        Self::Decided(Box::new(decision))
+    }
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Decision::from(refusal).into()
+    }
+}
+
+/// Whether the node has joined a cluster.
+pub(super) fn has_joined(situation: &Situation<'_>) -> Result<bool, Stop> {
+    for mark in joined_marks() {
+        match situation.observed.file(&mark)? {
+            FileState::Absent => {}
+            FileState::Regular(_)
+            | FileState::Directory(_)
+            | FileState::Symlink(_)
+            | FileState::Other(_) => return Ok(true),
+            FileState::Unreadable(why) => {
+                let reason = format!(
+                    "the cgroup driver would change, and whether the node has joined a cluster is unknown: \
+                     {mark} cannot be read: {why}"
+                );
+                return Err(Decision::Unknown(reason).into());
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// Returns what is there once a node has joined a cluster.
+pub(super) fn joined_marks() -> impl Iterator<Item = AbsPath> {
+    [
+        "/etc/kubernetes/kubelet.conf",
+        "/var/lib/kubelet/pki/kubelet-client-current.pem",
+    ]
+    .into_iter()
+    .filter_map(|path| path.parse().ok())
+}
+
+/// Returns the resource that is a package.
+pub(super) fn package_id(package: &PackageName) -> ResourceId {
+    ResourceId::new("package", package)
+}

@@ -1,0 +1,329 @@
+//! The resource that is containerd's configuration file: what is asked of a host, and what is decided from the answers.
+
+use engine::name::{AbsPath, FileMode, PackageName, ResourceId, UnitName, UserName};
+use engine::question::{Question, Unanswered};
+use engine::resource::{
+    Action, Decision, Edge, Proposal, Relation, Resource, Situation, TextChange, Topic,
+};
+use engine::step::{Content, Disruption, FileCheck, Replaces, Step};
+
+use super::KIND;
+use super::edit::{self, Edited, Wanted};
+use super::effective::Effective;
+use super::host::{DROP_IN_SUFFIX, Daemon, Found, Stop, has_joined, joined_marks, package_id};
+use super::refusal::Refusal;
+use super::version::{ContainerdVersion, KubernetesVersion};
+
+/// A configuration file of containerd, of which hardstand owns some keys.
+#[derive(Debug)]
+pub(super) struct ContainerdConfig {
+    /// What it should say.
+    pub(super) wanted: Wanted,
+    /// Where it is.
+    pub(super) path: AbsPath,
+    /// The unit that reads it.
+    pub(super) service: UnitName,
+    /// The socket that the spec expects.
+    pub(super) socket: AbsPath,
+    /// The package that provides containerd, if the spec names one.
+    pub(super) package: Option<PackageName>,
+    /// The Kubernetes that the node is prepared for.
+    pub(super) kubernetes: Option<KubernetesVersion>,
+    /// The driver may change on a node that has joined.
+    pub(super) allow_driver_change: bool,
+}
+
+impl Resource for ContainerdConfig {
+    fn id(&self) -> ResourceId {
+        ResourceId::new(KIND, &self.path)
+    }
+
+    fn desired(&self) -> String {
+        let Wanted {
+            driver,
+            sandbox_image,
+            registry_config_path,
+            cni_bin_dirs,
+            cni_conf_dir,
+        } = &self.wanted;
+        format!(
+            "cgroupDriver: {}\nsandboxImage: {sandbox_image:?}\nregistryConfigPath: {registry_config_path:?}\n\
+             cni.binDirs: {cni_bin_dirs:?}\ncni.confDir: {cni_conf_dir:?}\n",
+            driver.as_str()
+        )
+    }
+
+    fn questions(&self) -> Vec<Question> {
+        let mut questions = vec![
+            Question::File(self.path.clone()),
+            Question::File(self.path.parent()),
+            Question::Containerd(self.path.clone()),
+            Question::Unit(kubelet()),
+        ];
+        questions.extend(joined_marks().map(Question::File));
+        questions.extend(self.drop_ins().map(|directory| Question::Files {
+            directory,
+            suffix: DROP_IN_SUFFIX.to_owned(),
+        }));
+        questions.extend(self.package.clone().map(Question::Package));
+        questions
+    }
+
+    fn relations(&self) -> Vec<Relation> {
+        let service = |edge, unit: &UnitName| Relation {
+            edge,
+            target: ResourceId::new("service", unit),
+        };
+        let mut relations = vec![
+            service(Edge::Notifies, &self.service),
+            service(Edge::NotifiesOf(Topic::CgroupDriver), &kubelet()),
+        ];
+        relations.extend(self.package.iter().map(|package| Relation {
+            edge: Edge::Requires,
+            target: package_id(package),
+        }));
+        relations
+    }
+
+    fn decide(&self, situation: &Situation<'_>) -> Result<Decision, Unanswered> {
+        match self.weigh(situation) {
+            Ok(decision) => Ok(decision),
+            Err(Stop::Decided(decision)) => Ok(*decision),
+            Err(Stop::Unanswered(unanswered)) => Err(unanswered),
+        }
+    }
+}
+
+/// Where containerd listens if its configuration says nothing else.
+const DEFAULT_SOCKET: &str = "/run/containerd/containerd.sock";
+
+impl ContainerdConfig {
+    fn weigh(&self, situation: &Situation<'_>) -> Result<Decision, Stop> {
+        let daemon = self.daemon(situation)?;
+        daemon.version.check_known(self.kubernetes)?;
+        let found = self.found(situation)?;
+        let edited = match found {
+            Some(found) => edit::edit(found.text, &self.wanted, daemon.version),
+            None => edit::create(&self.wanted, daemon.version),
+        };
+        let edited = edited.map_err(|refusal| self.about_file(refusal))?;
+        let effective = self.effective(daemon, situation)?;
+        self.check_socket(&edited, effective.as_ref())?;
+        match found {
+            Some(found) if found.text == edited.text => {
+                self.settled(daemon, &edited, effective.as_ref(), situation)
+            }
+            Some(_) | None => self.propose(daemon, found, edited, effective.as_ref(), situation),
+        }
+    }
+
+    fn about_file(&self, refusal: Refusal) -> Refusal {
+        Refusal {
+            reason: format!("{}: {}", self.path, refusal.reason),
+            help: refusal.help,
+        }
+    }
+
+    /// A runtime that listens elsewhere would never pass the gate of its restart.
+    fn check_socket(&self, edited: &Edited, effective: Option<&Effective>) -> Result<(), Refusal> {
+        let address = effective
+            .and_then(Effective::address)
+            .or_else(|| edited.address.clone())
+            .unwrap_or_else(|| DEFAULT_SOCKET.to_owned());
+        if canonical(&address) == canonical(self.socket.as_str()) {
+            return Ok(());
+        }
+        Err(Refusal::new(format!(
+            "containerd listens on {}, and the spec expects {}",
+            address.escape_debug(),
+            self.socket
+        ))
+        .help("set `runtime.containerd.socket` to where it listens"))
+    }
+
+    /// The file is right; it is converged if containerd reads from it what it says.
+    fn settled(
+        &self,
+        daemon: Daemon,
+        edited: &Edited,
+        effective: Option<&Effective>,
+        situation: &Situation<'_>,
+    ) -> Result<Decision, Stop> {
+        if daemon.planned {
+            return Ok(Decision::Converged);
+        }
+        let Some(effective) = effective else {
+            let failure = &situation.observed.containerd(&self.path)?.failure;
+            let why = failure
+                .as_deref()
+                .unwrap_or("it printed nothing that can be read");
+            return Ok(Decision::Unknown(format!(
+                "{} is as desired, but what containerd makes of it is unknown: {why}",
+                self.path
+            )));
+        };
+        let Some(first) = effective.disagreements(&self.wanted).into_iter().next() else {
+            return Ok(Decision::Converged);
+        };
+        let read = format!(
+            "{} sets `{}` to {}, but containerd reads {}",
+            self.path,
+            first.attribute,
+            or_nothing(&first.after),
+            or_nothing(&first.before)
+        );
+        let imports = self.imports(daemon, edited, situation)?;
+        if imports.is_empty() {
+            return Ok(Decision::Unknown(read));
+        }
+        Ok(Refusal::new(format!(
+            "{read}: an import overrides it ({})",
+            imports.join(", ")
+        ))
+        .help(help_about_imports(daemon.version))
+        .into())
+    }
+
+    fn propose(
+        &self,
+        daemon: Daemon,
+        found: Option<Found<'_>>,
+        edited: Edited,
+        effective: Option<&Effective>,
+        situation: &Situation<'_>,
+    ) -> Result<Decision, Stop> {
+        let driver_changes = daemon.installed
+            && effective.map_or(edited.driver_changes, |effective| {
+                effective.has_other_driver(self.wanted.driver)
+            });
+        if found.is_some() {
+            self.check_credentials(&edited)?;
+        }
+        if driver_changes {
+            self.guard_joined_node(situation)?;
+        }
+        let action = match found {
+            Some(_) => Action::Update,
+            None => Action::Create,
+        };
+        let imports = self.imports(daemon, &edited, situation)?;
+        let mut proposal = Proposal::new(action, self.steps(daemon, found, &edited, situation)?);
+        proposal.texts = vec![TextChange {
+            path: self.path.to_string(),
+            before: found.map(|found| found.text.to_owned()),
+            after: Some(edited.text),
+        }];
+        proposal.differences = edited.differences;
+        proposal.condition = (!imports.is_empty())
+            .then(|| format!("{} may override what it says", imports.join(", ")));
+        if driver_changes {
+            proposal.topics.insert(Topic::CgroupDriver);
+            proposal.disruption = self.disruption(situation)?;
+        }
+        Ok(Decision::Change(proposal))
+    }
+
+    fn steps(
+        &self,
+        daemon: Daemon,
+        found: Option<Found<'_>>,
+        edited: &Edited,
+        situation: &Situation<'_>,
+    ) -> Result<Vec<Step>, Stop> {
+        let mut steps = Vec::new();
+        let attributes = found.map(|found| &found.file.attributes);
+        let name =
+            |text: Option<&str>| text.and_then(|text| text.parse().ok()).unwrap_or_else(root);
+        if found.is_none() && self.lacks_directory(daemon, situation)? {
+            steps.push(Step::CreateDirectory {
+                path: self.path.parent(),
+                mode: FileMode::new(0o755),
+                owner: root(),
+                group: root(),
+            });
+        }
+        steps.push(Step::WriteFile {
+            path: self.path.clone(),
+            content: Content::Text(edited.text.clone()),
+            mode: attributes.map_or(FileMode::new(0o644), |found| {
+                FileMode::new(found.mode & 0o777)
+            }),
+            owner: name(attributes.map(|found| found.owner.as_str())),
+            group: name(attributes.map(|found| found.group.as_str())),
+            replaces: match found {
+                Some(found) => Replaces::File(found.file.digest.clone()),
+                None if daemon.planned => Replaces::NothingOrPackaged,
+                None => Replaces::Nothing,
+            },
+            check: Some(FileCheck::Containerd),
+            owes: vec![self.service.clone()],
+        });
+        Ok(steps)
+    }
+
+    /// A plan carries the files it writes, and may carry no secret.
+    fn check_credentials(&self, edited: &Edited) -> Result<(), Refusal> {
+        match edited.holds_credentials {
+            true => Err(Refusal::new(format!(
+                "{} must change, and it holds credentials of registries, which a plan must not carry",
+                self.path
+            ))
+            .help("move them to a credential provider of the kubelet or to image pull secrets, and remove them from the file")),
+            false => Ok(()),
+        }
+    }
+
+    fn guard_joined_node(&self, situation: &Situation<'_>) -> Result<(), Stop> {
+        if self.allow_driver_change || !has_joined(situation)? {
+            return Ok(());
+        }
+        let driver = self.wanted.driver.as_str();
+        Err(Refusal::new(format!(
+            "the node has joined a cluster, and its pods would not survive a change of the cgroup driver to {driver}"
+        ))
+        .help(format!(
+            "replace the node; or one node at a time: set `cgroupDriver: {driver}` in the cluster's kubelet-config, \
+             cordon and drain the node, stop its kubelet, then apply with \
+             `runtime.containerd.allowDriverChange: true` and the same driver in `kubelet`, and uncordon it"
+        ))
+        .into())
+    }
+
+    /// A new driver breaks the pods that are there. A node without a kubelet has none.
+    fn disruption(&self, situation: &Situation<'_>) -> Result<Disruption, Stop> {
+        let kubelet = situation.observed.unit(&kubelet())?;
+        match kubelet.is_active() || has_joined(situation)? {
+            true => Ok(Disruption::PodLoss),
+            false => Ok(Disruption::None),
+        }
+    }
+}
+
+fn help_about_imports(version: ContainerdVersion) -> String {
+    let mend = "mend the imported file, or take it out of `imports`";
+    match version.is_one() {
+        true => format!("{mend}; in containerd 1.x an import replaces the whole table of a plugin"),
+        false => mend.to_owned(),
+    }
+}
+
+/// Returns a socket in the form in which sockets can be compared.
+fn canonical(socket: &str) -> String {
+    let path = socket.strip_prefix("unix://").unwrap_or(socket);
+    match path.strip_prefix("/var/run/") {
+        Some(rest) => format!("/run/{rest}"),
+        None => path.to_owned(),
+    }
+}
+
+fn or_nothing(text: &str) -> &str {
+    if text.is_empty() { "nothing" } else { text }
+}
+
+fn kubelet() -> UnitName {
+    "kubelet.service".parse().expect("a valid unit name")
+}
+
+fn root() -> UserName {
+    "root".parse().expect("a valid user name")
+}

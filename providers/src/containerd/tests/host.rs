@@ -1,0 +1,225 @@
+//! A host as the probe saw it, with a containerd that is answered for by what the real ones printed.
+
+use std::collections::BTreeMap;
+
+use engine::facts::Facts;
+use engine::name::{AbsPath, Digest, ResourceId};
+use engine::question::{
+    Answer, Attributes, ContainerdState, FileState, FoundFile, Observed, PackageState, Question,
+    RegularFile, UnitState,
+};
+use engine::resource::{Action, Decision, Proposal, Resource as _, Situation};
+use engine::step::Step;
+
+use crate::containerd::section::ContainerdSection;
+
+pub(super) const CONFIG: &str = "/etc/containerd/config.toml";
+
+/// What the real ones print for the file that Debian's package installs.
+pub(super) const DEBIAN: &str = "version = 2
+
+[plugins]
+  [plugins.\"io.containerd.grpc.v1.cri\"]
+    [plugins.\"io.containerd.grpc.v1.cri\".cni]
+      bin_dir = \"/usr/lib/cni\"
+      conf_dir = \"/etc/cni/net.d\"
+  [plugins.\"io.containerd.internal.v1.opt\"]
+    path = \"/var/lib/containerd/opt\"
+";
+pub(super) const DUMP_1_6: &str = include_str!("../testdata/dump-1.6-debian.toml");
+pub(super) const DUMP_1_7: &str = include_str!("../testdata/dump-1.7-debian.toml");
+pub(super) const DUMP_2_1: &str = include_str!("../testdata/dump-2.1-debian.toml");
+pub(super) const DUMP_1_7_IMPORT: &str = include_str!("../testdata/dump-1.7-import.toml");
+pub(super) const DUMP_2_1_IMPORT: &str = include_str!("../testdata/dump-2.1-import.toml");
+
+/// A host.
+#[derive(Debug)]
+pub(super) struct Host {
+    answers: BTreeMap<Question, Answer>,
+    proposed: BTreeMap<ResourceId, Proposal>,
+}
+
+impl Host {
+    /// Returns a host without containerd.
+    pub(super) fn bare() -> Self {
+        let mut host = Self {
+            answers: BTreeMap::new(),
+            proposed: BTreeMap::new(),
+        }
+        .containerd(None, None)
+        .at(CONFIG, FileState::Absent)
+        .at("/etc/containerd", FileState::Absent)
+        .at("/etc/kubernetes/kubelet.conf", FileState::Absent)
+        .at(
+            "/var/lib/kubelet/pki/kubelet-client-current.pem",
+            FileState::Absent,
+        )
+        .drop_ins(&[]);
+        host.kubelet("inactive");
+        host
+    }
+
+    /// Returns a host with containerd, its configuration and what it says of that.
+    pub(super) fn with(version: &str, text: &str, dump: &str) -> Self {
+        Self::bare()
+            .containerd(Some(version), Some(dump))
+            .at("/etc/containerd", directory())
+            .at(CONFIG, regular(text))
+    }
+
+    pub(super) fn containerd(mut self, version: Option<&str>, dump: Option<&str>) -> Self {
+        let state = ContainerdState {
+            version: version.map(str::to_owned),
+            effective: dump.map(str::to_owned),
+            failure: dump.is_none().then(|| "containerd: no dump".to_owned()),
+        };
+        let question = Question::Containerd(path(CONFIG));
+        self.answers.insert(question, Answer::Containerd(state));
+        self
+    }
+
+    pub(super) fn at(mut self, at: &str, state: FileState) -> Self {
+        let question = Question::File(path(at));
+        self.answers.insert(question, Answer::File(state));
+        self
+    }
+
+    pub(super) fn drop_ins(mut self, names: &[&str]) -> Self {
+        let directory = path("/etc/containerd/conf.d");
+        let files = names
+            .iter()
+            .map(|name| FoundFile {
+                path: directory.join(name).unwrap(),
+                link: None,
+                state: regular(""),
+            })
+            .collect();
+        let question = Question::Files {
+            directory,
+            suffix: "toml".to_owned(),
+        };
+        self.answers.insert(question, Answer::Files(files));
+        self
+    }
+
+    pub(super) fn joined(self) -> Self {
+        self.at("/etc/kubernetes/kubelet.conf", regular("apiVersion: v1\n"))
+    }
+
+    pub(super) fn running_kubelet(mut self) -> Self {
+        self.kubelet("active");
+        self
+    }
+
+    /// Adds a package that the plan installs.
+    pub(super) fn installing(self, name: &str, candidate: &str) -> Self {
+        let state = PackageState {
+            candidate: Some(candidate.to_owned()),
+            ..PackageState::default()
+        };
+        self.package(name, state).proposing(name, None)
+    }
+
+    pub(super) fn package(mut self, name: &str, state: PackageState) -> Self {
+        let question = Question::Package(name.parse().unwrap());
+        self.answers.insert(question, Answer::Package(state));
+        self
+    }
+
+    pub(super) fn proposing(mut self, name: &str, version: Option<&str>) -> Self {
+        let step = Step::InstallPackage {
+            name: name.parse().unwrap(),
+            version: version.map(|version| version.parse().unwrap()),
+        };
+        self.proposed.insert(
+            ResourceId::new("package", name),
+            Proposal::new(Action::Create, vec![step]),
+        );
+        self
+    }
+
+    fn kubelet(&mut self, state: &str) {
+        let mut unit = UnitState::default();
+        unit.properties
+            .insert("ActiveState".to_owned(), state.to_owned());
+        let question = Question::Unit("kubelet.service".parse().unwrap());
+        self.answers.insert(question, Answer::Unit(unit));
+    }
+
+    /// Decides about a section, written in YAML. All that it looks at must have been asked for.
+    pub(super) fn decide(&self, section: &str) -> Decision {
+        let section: ContainerdSection = serde_yaml::from_str(section).unwrap();
+        let config = crate::containerd::config(&section, None, None);
+        let asked = config.questions();
+        let observed = Observed {
+            facts: Facts::default(),
+            answers: self
+                .answers
+                .iter()
+                .filter(|(question, _)| asked.contains(question))
+                .map(|(question, answer)| (question.clone(), answer.clone()))
+                .collect(),
+            receipts: BTreeMap::new(),
+            owed: Vec::new(),
+            guards: Vec::new(),
+        };
+        let situation = Situation {
+            observed: &observed,
+            proposed: &self.proposed,
+            notified_by: &[],
+            receipt: None,
+        };
+        config.decide(&situation).unwrap()
+    }
+
+    pub(super) fn change(&self, section: &str) -> Proposal {
+        match self.decide(section) {
+            Decision::Change(proposal) => proposal,
+            other => panic!("expected a change, got {other:?}"),
+        }
+    }
+
+    /// Returns the reason and the help of a refusal, on two lines.
+    pub(super) fn refusal(&self, section: &str) -> String {
+        match self.decide(section) {
+            Decision::Refused { reason, help } => {
+                format!("{reason}\n{}", help.unwrap_or_default())
+            }
+            other => panic!("expected a refusal, got {other:?}"),
+        }
+    }
+
+    pub(super) fn unknown(&self, section: &str) -> String {
+        match self.decide(section) {
+            Decision::Unknown(reason) => reason,
+            other => panic!("expected that it is unknown, got {other:?}"),
+        }
+    }
+}
+
+pub(super) fn regular(text: &str) -> FileState {
+    FileState::Regular(RegularFile {
+        attributes: attributes(0o640),
+        size: text.len() as u64,
+        links: 1,
+        modified: 1_700_000_000,
+        digest: Digest::of(text.as_bytes()),
+        content: Some(text.as_bytes().to_vec()),
+    })
+}
+
+pub(super) fn directory() -> FileState {
+    FileState::Directory(attributes(0o755))
+}
+
+fn attributes(mode: u32) -> Attributes {
+    Attributes {
+        mode,
+        owner: "root".to_owned(),
+        group: "adm".to_owned(),
+    }
+}
+
+fn path(text: &str) -> AbsPath {
+    text.parse().unwrap()
+}

@@ -1,0 +1,199 @@
+//! What a spec compiles into, and what it asks of other kinds of resource.
+
+use std::collections::BTreeMap;
+
+use engine::diagnostic::Problems;
+use engine::question::Question;
+use engine::resource::{Declared, Edge, Provider as _, Relation, Sections, Topic};
+use engine::source::{Sources, Span};
+use engine::spec::{Entry, Files, Node, Value};
+
+use crate::containerd::{ContainerdProvider, RuntimeNeeds, needs};
+
+/// Returns YAML as a node without places.
+fn node(yaml: &str) -> Node {
+    tree(&serde_yaml::from_str(yaml).unwrap())
+}
+
+fn tree(value: &serde_yaml::Value) -> Node {
+    let value = match value {
+        serde_yaml::Value::Bool(value) => Value::Bool(*value),
+        serde_yaml::Value::String(text) => Value::String(text.clone()),
+        serde_yaml::Value::Sequence(items) => Value::List(items.iter().map(tree).collect()),
+        serde_yaml::Value::Mapping(entries) => Value::Map(
+            entries
+                .iter()
+                .map(|(key, value)| Entry {
+                    key: key.as_str().unwrap().to_owned(),
+                    key_span: span(),
+                    node: tree(value),
+                })
+                .collect(),
+        ),
+        serde_yaml::Value::Null => Value::Null,
+        other => panic!("not used here: {other:?}"),
+    };
+    Node {
+        span: span(),
+        value,
+    }
+}
+
+fn span() -> Span {
+    let source = Sources::default().add("spec.yaml", "");
+    Span {
+        source,
+        start: 0,
+        end: 0,
+    }
+}
+
+fn compile(yaml: &str) -> (Vec<Declared>, Option<RuntimeNeeds>, Vec<String>) {
+    let all: BTreeMap<_, _> = node(yaml)
+        .entries()
+        .iter()
+        .map(|entry| (entry.key.clone(), entry.node.clone()))
+        .collect();
+    let files = Files::default();
+    let sections = Sections {
+        all: &all,
+        files: &files,
+        sources: &Sources::default(),
+    };
+    let mut problems = Problems::default();
+    let declared = ContainerdProvider.compile(&sections, &mut problems);
+    let problems = problems
+        .into_sorted()
+        .into_iter()
+        .map(|problem| format!("{} {}", problem.code, problem.message))
+        .collect();
+    (declared, needs(&sections), problems)
+}
+
+#[test]
+fn a_runtime_is_one_resource_with_its_edges() {
+    let (declared, needs, problems) =
+        compile("{ runtime: { containerd: {} }, packages: [containerd] }");
+    assert_eq!(problems, [""; 0]);
+    let [config] = &declared[..] else {
+        panic!("one resource expected: {declared:?}");
+    };
+    let resource = &config.resource;
+    assert_eq!(
+        resource.id().to_string(),
+        "containerd//etc/containerd/config.toml"
+    );
+    let relation = |edge, target: &str| Relation {
+        edge,
+        target: target.parse().unwrap(),
+    };
+    assert_eq!(
+        resource.relations(),
+        [
+            relation(Edge::Notifies, "service/containerd.service"),
+            relation(
+                Edge::NotifiesOf(Topic::CgroupDriver),
+                "service/kubelet.service"
+            ),
+            relation(Edge::Requires, "package/containerd"),
+        ]
+    );
+    let package = Question::Package("containerd".parse().unwrap());
+    assert!(resource.questions().contains(&package));
+    let needs = needs.unwrap();
+    assert_eq!(needs.package, None);
+    assert_eq!(needs.service.as_str(), "containerd.service");
+    let socket = needs.gate.cri_socket.unwrap();
+    assert_eq!(socket.as_str(), "/run/containerd/containerd.sock");
+}
+
+#[test]
+fn the_package_is_found_however_it_is_listed() {
+    for (yaml, package) in [
+        ("{ runtime: { containerd: {} } }", None),
+        ("{ runtime: { containerd: {} }, packages: [curl] }", None),
+        (
+            "{ runtime: { containerd: {} }, packages: [curl, { name: containerd.io, version: 1.7.27-1 }] }",
+            Some("package/containerd.io"),
+        ),
+        (
+            "{ runtime: { containerd: { package: containerd } }, packages: [containerd.io] }",
+            Some("package/containerd"),
+        ),
+    ] {
+        let (declared, _, _) = compile(yaml);
+        let required = declared[0]
+            .resource
+            .relations()
+            .into_iter()
+            .find(|relation| relation.edge == Edge::Requires)
+            .map(|relation| relation.target.to_string());
+        assert_eq!(required.as_deref(), package, "{yaml}");
+    }
+    let (_, needs, _) = compile("{ runtime: { containerd: { package: containerd.io } } }");
+    assert_eq!(needs.unwrap().package.unwrap().as_str(), "containerd.io");
+}
+
+#[test]
+fn the_pause_image_follows_kubernetes_unless_it_is_written() {
+    for (yaml, image) in [
+        ("{ runtime: { containerd: {} } }", "None"),
+        (
+            "{ runtime: { containerd: }, kubernetes: { version: '1.31' } }",
+            "Some(\"registry.k8s.io/pause:3.10\")",
+        ),
+        (
+            "{ runtime: { containerd: { sandboxImage: 'r.example.org/pause:1' } }, kubernetes: { version: '1.31' } }",
+            "Some(\"r.example.org/pause:1\")",
+        ),
+    ] {
+        let (declared, _, problems) = compile(yaml);
+        assert_eq!(problems, [""; 0]);
+        let desired = declared[0].resource.desired();
+        assert!(
+            desired.contains(&format!("sandboxImage: {image}\n")),
+            "{desired}"
+        );
+    }
+}
+
+#[test]
+fn what_a_schema_cannot_tell_is_a_problem() {
+    for (yaml, problem) in [
+        (
+            "{ kubernetes: { version: 1.31.2 } }",
+            "E127 `1.31.2` is not a minor version of Kubernetes",
+        ),
+        (
+            "{ runtime: { containerd: { sandboxImage: \"a b\\n\" } } }",
+            "E127 `a b\\n` is not the name of an image",
+        ),
+        (
+            "{ runtime: { containerd: {} }, files: [{ path: /etc/containerd/config.toml }] }",
+            "E201 `/etc/containerd/config.toml` is managed twice",
+        ),
+    ] {
+        assert_eq!(compile(yaml).2, [problem], "{yaml}");
+    }
+}
+
+#[test]
+fn a_spec_without_a_runtime_asks_for_nothing() {
+    let (declared, needs, problems) = compile("{ kubernetes: { version: '1.31' } }");
+    assert!(declared.is_empty());
+    assert!(needs.is_none());
+    assert!(problems.is_empty());
+}
+
+#[test]
+fn the_schema_wants_one_runtime_and_closed_maps() {
+    let sections = ContainerdProvider.sections();
+    let [runtime, kubernetes] = &sections[..] else {
+        panic!("two sections expected");
+    };
+    assert_eq!((runtime.name, kubernetes.name), ("runtime", "kubernetes"));
+    let schema = runtime.schema.as_value();
+    assert_eq!(schema["x-hardstand-one-of"], true);
+    assert_eq!(schema["additionalProperties"], false);
+    assert_eq!(kubernetes.schema.as_value()["required"][0], "version");
+}

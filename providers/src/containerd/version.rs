@@ -1,0 +1,248 @@
+//! Versions of containerd and of Kubernetes, and what follows from them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::format::Format;
+use super::refusal::Refusal;
+
+/// A version of containerd, whatever a distribution appended to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct ContainerdVersion {
+    major: u32,
+    minor: u32,
+    patch: u32,
+}
+
+impl ContainerdVersion {
+    /// Returns a version that is known when the program is written.
+    pub(super) const fn new(major: u32, minor: u32, patch: u32) -> Self {
+        Self {
+            major,
+            minor,
+            patch,
+        }
+    }
+
+    /// Reads what `containerd --version` or a package says, such as `v2.1.9`, `1.6.20~ds1` or
+    /// `5:2.1.4-1~debian.12~bookworm`.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let upstream = text.split_once(':').map_or(text, |(_epoch, rest)| rest);
+        let upstream = upstream.strip_prefix('v').unwrap_or(upstream);
+        let (major, rest) = leading_number(upstream)?;
+        let (minor, rest) = leading_number(rest.strip_prefix('.')?)?;
+        let patch = match rest.strip_prefix('.') {
+            Some(rest) => leading_number(rest)?.0,
+            None => 0,
+        };
+        Some(Self::new(major, minor, patch))
+    }
+
+    /// Refuses versions whose configuration is not known here.
+    pub(super) fn check_known(self, kubernetes: Option<KubernetesVersion>) -> Result<(), Refusal> {
+        if self < Self::new(1, 6, 0) {
+            return Err(too_old(self, kubernetes));
+        }
+        if self.major > 2 {
+            return Err(Refusal::new(format!(
+                "containerd {self} is newer than what hardstand knows how to configure"
+            ))
+            .help("containerd 1.6 to 2.x is known"));
+        }
+        Ok(())
+    }
+
+    /// Returns the newest format of the configuration that it reads.
+    pub(super) fn newest_format(self) -> Format {
+        if self.is_one() {
+            Format::V2
+        } else if self < Self::new(2, 3, 0) {
+            Format::V3
+        } else {
+            Format::V4
+        }
+    }
+
+    /// Returns the format that a new file is written in: the oldest that is this release's own, so that it outlives an
+    /// upgrade or downgrade by a minor version.
+    pub(super) fn format_of_new_file(self) -> Format {
+        if self.is_one() {
+            Format::V2
+        } else {
+            Format::V3
+        }
+    }
+
+    /// Whether it is a 1.x, which neither knows format 3 nor merges an import into a table.
+    pub(super) fn is_one(self) -> bool {
+        self.major < 2
+    }
+
+    /// Whether it takes a list of directories with CNI plugins, instead of one.
+    pub(super) fn takes_cni_bin_dirs(self) -> bool {
+        self >= Self::new(2, 1, 0)
+    }
+
+    /// Whether its built-in `config_path` is not empty, so that `registry.mirrors` alone stop the CRI plugin
+    /// (containerd#12612).
+    pub(super) fn has_registry_config_path(self) -> bool {
+        (Self::new(2, 2, 0)..Self::new(2, 2, 2)).contains(&self)
+    }
+
+    /// Whether the drop-ins of `conf.d` are among its default imports.
+    pub(super) fn imports_conf_d(self) -> bool {
+        self >= Self::new(2, 2, 0)
+    }
+}
+
+impl fmt::Display for ContainerdVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.major, self.minor, self.patch)
+    }
+}
+
+fn leading_number(text: &str) -> Option<(u32, &str)> {
+    let end = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    Some((text[..end].parse().ok()?, &text[end..]))
+}
+
+fn too_old(version: ContainerdVersion, kubernetes: Option<KubernetesVersion>) -> Refusal {
+    let why = match kubernetes {
+        Some(kubernetes) if kubernetes.minor >= 26 => {
+            format!("it does not speak CRI v1, and a kubelet {kubernetes} speaks nothing else")
+        }
+        Some(_) | None => "hardstand configures containerd 1.6 and newer".to_owned(),
+    };
+    Refusal::new(format!("containerd {version} is too old: {why}"))
+        .help("bring containerd to a supported release first")
+}
+
+/// A minor version of Kubernetes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct KubernetesVersion {
+    minor: u32,
+}
+
+impl KubernetesVersion {
+    /// Returns the pause image that kubeadm of this version expects, if it is known.
+    pub(super) fn pause_image(self) -> Option<String> {
+        let tag = match self.minor {
+            21 => "3.4.1",
+            22 => "3.5",
+            23 => "3.6",
+            24 => "3.7",
+            25 => "3.8",
+            26..=30 => "3.9",
+            31..=33 => "3.10",
+            34..=35 => "3.10.1",
+            36 => "3.10.2",
+            _ => return None,
+        };
+        Some(format!("registry.k8s.io/pause:{tag}"))
+    }
+}
+
+impl FromStr for KubernetesVersion {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let minor = text.strip_prefix("1.").ok_or(())?;
+        match leading_number(minor) {
+            Some((number, "")) if number.to_string() == minor => Ok(Self { minor: number }),
+            Some(_) | None => Err(()),
+        }
+    }
+}
+
+impl fmt::Display for KubernetesVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "1.{}", self.minor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_of_daemons_and_packages_are_read() {
+        for (text, version) in [
+            ("1.6.20~ds1", (1, 6, 20)),
+            ("1.6.20~ds1-1+b1", (1, 6, 20)),
+            ("v2.1.9", (2, 1, 9)),
+            ("2.1.9+unknown", (2, 1, 9)),
+            ("1.7.27-1", (1, 7, 27)),
+            ("2.1.4-1~debian.12~bookworm", (2, 1, 4)),
+            ("5:2.3.0~rc.1-1", (2, 3, 0)),
+            ("2.0", (2, 0, 0)),
+        ] {
+            let (major, minor, patch) = version;
+            let expected = ContainerdVersion::new(major, minor, patch);
+            assert_eq!(ContainerdVersion::parse(text), Some(expected), "{text}");
+        }
+        for text in ["", "v", "2", "2.x", "latest", "2.99999999999", "a:b"] {
+            assert_eq!(ContainerdVersion::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn formats_follow_the_version() {
+        for (version, newest, new_file) in [
+            ("1.6.20", Format::V2, Format::V2),
+            ("1.7.24", Format::V2, Format::V2),
+            ("2.0.0", Format::V3, Format::V3),
+            ("2.2.5", Format::V3, Format::V3),
+            ("2.3.0", Format::V4, Format::V3),
+        ] {
+            let version = ContainerdVersion::parse(version).unwrap();
+            assert_eq!(version.newest_format(), newest, "{version}");
+            assert_eq!(version.format_of_new_file(), new_file, "{version}");
+        }
+    }
+
+    #[test]
+    fn versions_that_are_not_known_are_refused_with_the_reason() {
+        let check = |containerd: &str, kubernetes: Option<&str>| {
+            let kubernetes = kubernetes.map(|text| text.parse().unwrap());
+            ContainerdVersion::parse(containerd)
+                .unwrap()
+                .check_known(kubernetes)
+                .err()
+                .map(|refusal| refusal.reason)
+        };
+        assert_eq!(check("1.6.0", Some("1.31")), None);
+        assert_eq!(check("2.9.0", None), None);
+        assert!(check("1.5.18", Some("1.26")).unwrap().contains("CRI v1"));
+        assert!(
+            check("1.5.18", Some("1.25"))
+                .unwrap()
+                .contains("1.6 and newer")
+        );
+        assert!(check("3.0.0", None).unwrap().contains("newer than"));
+    }
+
+    #[test]
+    fn the_pause_image_follows_kubernetes() {
+        for (kubernetes, tag) in [
+            ("1.25", "3.8"),
+            ("1.28", "3.9"),
+            ("1.31", "3.10"),
+            ("1.35", "3.10.1"),
+        ] {
+            let version: KubernetesVersion = kubernetes.parse().unwrap();
+            assert_eq!(
+                version.pause_image(),
+                Some(format!("registry.k8s.io/pause:{tag}"))
+            );
+        }
+        assert_eq!(
+            "1.99".parse::<KubernetesVersion>().unwrap().pause_image(),
+            None
+        );
+        for text in ["1.031", "v1.31", "1.31.2", "1.", "2.0", "1.+1"] {
+            assert!(text.parse::<KubernetesVersion>().is_err(), "{text}");
+        }
+    }
+}
