@@ -18,20 +18,29 @@ build_vm() {
     rm -rf --one-file-system "$draft/root"
 }
 
-# up RUN_ID [IMAGE]
+# vm_image [IMAGE]: makes sure that the image is there.
+vm_image() {
+    [[ " $RECIPE_SUITES " == *" ${1:-bookworm} "* ]] || die "there is no image '$1': choose one of ${RECIPE_SUITES// /, }"
+    image "${1:-bookworm}"
+}
+
+# vm_up RUN_ID [IMAGE]
 vm_up() {
-    local id=$1 name=${2:-bookworm} dir=$STATE/$1
+    local id=$1 name=${2:-bookworm} dir=$STATE/$1 draft=$STATE/.draft-$1-$$
     valid_name "$id" || die "a run's name is 1 to 24 of a-z, 0-9 and -, and '$id' is not"
     [ ! -e "$dir" ] || die "there is a run '$id' already: $0 down $id"
-    image "$name"
+    vm_image "$name"
 
     trap 'exit 130' INT
     trap 'exit 143' TERM HUP
+    # Whenever we are interrupted, a directory is either ours by its name or has our mark in it.
+    trap 'vm_give_up "$id" "$draft"' EXIT
     mkdir -p "$STATE"
-    mkdir -m 755 "$dir" || die "there is a run '$id' already: $0 down $id"
-    trap 'say "taking run $id down again"; vm_down "$id"' EXIT
-    owner >"$dir/owner"
-    echo "$name" >"$dir/image"
+    mkdir -m 755 "$draft"
+    echo "$draft" >"$draft/maker"
+    owner >"$draft/owner"
+    echo "$name" >"$draft/image"
+    mv -T "$draft" "$dir" || die "there is a run '$id' already: $0 down $id"
     make_identity "$id"
     start_vm "$id"
     deadline 20 vm_has_port "$id" || vm_failed "$id" "QEMU does not listen for ssh after 20 s"
@@ -39,6 +48,13 @@ vm_up() {
     await_vm "$id"
     trap - EXIT INT TERM HUP
     cat "$dir/nodes"
+}
+
+vm_give_up() {
+    rm -rf "$2"
+    [ "$(cat "$STATE/$1/maker" 2>/dev/null)" = "$2" ] || return 0
+    say "taking run $1 down again"
+    vm_down "$1"
 }
 
 # make_identity RUN_ID: keys and names of this machine alone, and a disk of its own on top of the image's.
@@ -81,6 +97,7 @@ start_vm() {
             -netdev user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:0-:22 -device virtio-net-pci,netdev=net,romfile= \
             -serial "file:$dir/console.log" -monitor none
     ) >"$dir/qemu.log" 2>&1 </dev/null &
+    deadline 10 test -s "$dir/qemu" || vm_failed "$1" "was not started"
 }
 
 vm_is_on() {
@@ -94,7 +111,7 @@ vm_is_off() {
 # vm_has_port RUN_ID: the kernel chose a free one for QEMU, so that two runs never want the same.
 vm_has_port() {
     local pid
-    read -r pid _ <"$STATE/$1/qemu" || return 1
+    read -r pid _ <"$STATE/$1/qemu"
     ss -Hltnp | awk -v pid="pid=$pid," 'index($0, pid) { sub(/.*:/, "", $4); print $4; exit }' >"$STATE/$1/port"
     [ -s "$STATE/$1/port" ] || vm_is_off "$1"
 }
@@ -213,7 +230,7 @@ vm_gc() {
         say "taking down run $id, whose owner is gone"
         (vm_down "$id")
     done
-    for path in "$CACHE"/.draft-*; do
+    for path in "$CACHE"/.draft-* "$STATE"/.draft-*; do
         if [ -d "$path" ] && [ ! -d "/proc/${path##*-}" ]; then rm -rf --one-file-system "$path"; fi
     done
     [ -z "$(vm_list)" ] || return 0
