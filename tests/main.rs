@@ -2,6 +2,8 @@
 //!
 //! They need root and the lab (`tests/lab`), which `tests/run` prepares; elsewhere each says that it was skipped, and why.
 
+#![expect(clippy::print_stderr, reason = "a test says why it was skipped")]
+
 mod apply;
 mod containerd;
 mod examples;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// The engine's modules in the order of the pipeline: one may name only what stands before it, or beside it in its line.
-const STAGES: [&[&str]; 9] = [
+const STAGES: [&[&str]; 10] = [
     &[
         "source",
         "untrusted",
@@ -22,14 +22,13 @@ const STAGES: [&[&str]; 9] = [
     &["farside", "transport", "fleet"],
     &["compile", "probe"],
     &["apply"],
+    &["pipeline"],
 ];
 
-/// Names that an earlier module may take from a later one, as plain data.
-const EXCEPTIONS: [(&str, &str); 3] = [
-    // Section and InputDocument are data that the spec is read with and from.
+/// What an earlier module takes from a later one, as plain data.
+const EXCEPTIONS: [(&str, &str); 1] = [
+    // A section is the name and the schema that a spec is read with; providers declare it.
     ("spec", "resource"),
-    ("spec", "plan"),
-    ("inventory", "plan"),
 ];
 
 struct Source {
@@ -40,6 +39,20 @@ struct Source {
 impl Source {
     /// Returns the text before the unit tests.
     fn code(&self) -> &str {
+        let names: Vec<_> = self
+            .path
+            .iter()
+            .map(|name| name.to_string_lossy())
+            .collect();
+        let is_test = |name: &str| {
+            matches!(
+                name,
+                "tests" | "tests.rs" | "testing.rs" | "fixtures.rs" | "golden.rs"
+            )
+        };
+        if names.iter().any(|name| is_test(name)) {
+            return "";
+        }
         self.text.split("#[cfg(test)]").next().unwrap_or_default()
     }
 

@@ -24,6 +24,16 @@ pub struct SourceFile {
     line_starts: Arc<[usize]>,
 }
 
+/// A text that was given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct InputDocument {
+    /// Its name, as shown in positions.
+    pub name: String,
+    /// The text.
+    pub text: String,
+}
+
 /// Names one file of [`Sources`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SourceId(u32);

@@ -4,6 +4,8 @@
 //! tests/lab/lab run n1=bookworm-containerd -- cargo test -p hardstand-engine --test farside_node
 //! ```
 //!
+//! With `HARDSTAND_LAB`, the absolute path of that `lab`, the nodes' plugs are pulled too.
+//!
 //! The tests share the nodes, one after the other: each leaves a node as it found it, but for the generation.
 
 use std::collections::BTreeMap;
@@ -22,6 +24,11 @@ use engine::question::{FileState, Observed, Question, SysctlState};
 use engine::receipt::Receipt;
 use engine::resource::Action;
 use engine::step::{Content, Disruption, FileCheck, Gate, Replaces, Step};
+
+/// Returns a variable of the environment, in which the lab says where its nodes are.
+fn variable(name: &str) -> Option<String> {
+    std::env::var_os(name)?.into_string().ok()
+}
 
 /// A node, and how to log in.
 struct Node {
@@ -255,7 +262,7 @@ const SOCKET: &str = "/run/containerd/containerd.sock";
 /// The nodes of the run; none, said aloud, where there is no lab.
 #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 fn nodes() -> Vec<Node> {
-    let Ok(run) = std::env::var("HARDSTAND_LAB_RUN") else {
+    let Some(run) = variable("HARDSTAND_LAB_RUN") else {
         eprintln!("skipped: HARDSTAND_LAB_RUN is not set");
         return Vec::new();
     };
@@ -289,9 +296,13 @@ fn scenarios(node: &Node) {
     packages_are_installed_and_held(node);
     a_runtime_that_does_not_come_up_is_undone(node);
     a_good_runtime_config_is_kept(node);
+    what_cannot_be_undone_is_wedged(node);
+    a_full_disk_is_seen_before(node);
     a_lost_connection_loses_nothing(node);
     one_transaction_at_a_time(node);
     a_killed_transaction_is_known(node);
+    a_damaged_bundle_is_refused(node);
+    a_pulled_plug_is_known(node);
     purging_leaves_nothing(node);
 }
 
@@ -751,6 +762,86 @@ fn a_good_runtime_config_is_kept(node: &Node) {
     );
 }
 
+/// A unit that never comes up, and does something to its file on the way.
+fn sick_plan(node: &Node, command: &str) -> HostPlan {
+    node.root(&format!(
+        "echo \"{command}; exit 1\" >/etc/sick.sh; \
+         printf \"[Service]\\nExecStart=/bin/sh /etc/sick.sh\\n\" >/etc/systemd/system/sick.service; \
+         systemctl daemon-reload; rm -f /etc/sick.conf"
+    ));
+    let gate = Gate {
+        start_seconds: 3,
+        steady_seconds: 2,
+        cri_socket: None,
+    };
+    let restart = Step::RestartUnit {
+        name: "sick.service".parse().unwrap(),
+        gate,
+    };
+    let owes = &["sick.service"];
+    let changes = vec![
+        change(
+            "file/sick",
+            &[],
+            vec![write("/etc/sick.conf", "new", Replaces::Nothing, owes)],
+        ),
+        change("service/sick", &["file/sick"], vec![restart]),
+        change(
+            "file/other",
+            &[],
+            vec![write("/etc/other.conf", "", Replaces::Nothing, &[])],
+        ),
+    ];
+    node.plan(&[Question::File(path("/etc/sick.conf"))], changes)
+}
+
+fn what_cannot_be_undone_is_wedged(node: &Node) {
+    let ended = node.apply(&sick_plan(node, "true"));
+    assert_eq!(
+        ended.status(),
+        &FinalStatus::RolledBack,
+        "not worse than before: {:#?}",
+        ended.events
+    );
+    assert_eq!(
+        file_of(ended.observed(), "/etc/sick.conf"),
+        None,
+        "what was absent is absent"
+    );
+    assert!(
+        ended.events.contains(&JournalEvent::Done(id("file/other"))),
+        "the rest is done"
+    );
+    node.root("rm /etc/other.conf");
+    let ended = node.apply(&sick_plan(node, "echo foreign >>/etc/sick.conf"));
+    let status = ended.status();
+    assert!(
+        matches!(status, FinalStatus::Wedged(why) if why.contains("/etc/sick.conf")),
+        "{:#?}",
+        ended.events
+    );
+    assert_eq!(
+        file_of(ended.observed(), "/etc/sick.conf").as_deref(),
+        Some("newforeign\n"),
+        "a foreign word is kept"
+    );
+    node.root("rm -f /etc/systemd/system/sick.service /etc/sick.sh /etc/sick.conf /etc/other.conf; systemctl daemon-reload");
+}
+
+fn a_full_disk_is_seen_before(node: &Node) {
+    node.root("mkdir -p /etc/small; mount -t tmpfs -o size=512k,mode=755 tmpfs /etc/small; echo old >/etc/small/f");
+    let old = Replaces::File(Digest::of(b"old\n"));
+    let steps = vec![write("/etc/small/f", &"x".repeat(600_000), old, &[])];
+    let ended = node.apply(&node.plan(&[], vec![change("file/small", &[], steps)]));
+    assert!(
+        matches!(ended.status(), FinalStatus::Refused(why) if why.contains("/etc/small")),
+        "{:#?}",
+        ended.events
+    );
+    assert_eq!(node.root("cat /etc/small/f; ls -A /etc/small"), "old\nf");
+    node.root("umount /etc/small; rmdir /etc/small");
+}
+
 /// A unit that is slow to be proven, and a file that owes its restart.
 fn slow_plan(node: &Node, text: &str) -> HostPlan {
     node.root(
@@ -869,6 +960,77 @@ fn a_killed_transaction_is_known(node: &Node) {
     assert!(next.observed().owed.is_empty());
     assert_eq!(next.observed().facts.open_transaction, None);
     node.root("systemctl stop slow.service; rm /etc/systemd/system/slow.service /etc/slow.conf; systemctl daemon-reload");
+}
+
+fn a_damaged_bundle_is_refused(node: &Node) {
+    let plan = node.plan(
+        &[],
+        vec![change(
+            "file/x",
+            &[],
+            vec![write("/etc/x", "x", Replaces::Nothing, &[])],
+        )],
+    );
+    let nonce = nonce();
+    let transaction = transaction();
+    let request = begin_request(&plan, &transaction, "lab", &digest(), &nonce);
+    let at = request
+        .windows(6)
+        .position(|window| window == b"/etc/x")
+        .unwrap();
+    let mut damaged = request.clone();
+    damaged[at + 5] = b'y';
+    let ended = node.follow(&damaged, &nonce, &[]);
+    assert_eq!(ended.refused(), "digest");
+    let output = node.send(&request[..request.len() - 3]);
+    assert!(output.is_empty(), "a cut request runs nothing");
+}
+
+/// Pulls the plug in the middle of a transaction, where the lab's own command is given in `HARDSTAND_LAB`.
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+fn a_pulled_plug_is_known(node: &Node) {
+    let Some(lab) = variable("HARDSTAND_LAB") else {
+        eprintln!("skipped: HARDSTAND_LAB is not set, so no plug is pulled");
+        return;
+    };
+    let run = node.run.rsplit('/').next().unwrap();
+    let lab = |verb: &str| {
+        let status = Command::new(&lab)
+            .args([verb, run, &node.name])
+            .status()
+            .unwrap();
+        assert!(status.success(), "lab {verb}");
+    };
+    let plan = slow_plan(node, "unplugged");
+    let transaction = transaction();
+    node.begin_and_lose(&plan, &transaction, "intent 2");
+    lab("kill");
+    lab("start");
+    let ended = node.status(&transaction, &plan.questions);
+    let interrupted = matches!(ended.status(), FinalStatus::Interrupted(_));
+    assert!(interrupted, "{:#?}", ended.events);
+    let observed = ended.observed();
+    assert_eq!(
+        observed.facts.open_transaction.as_deref(),
+        Some(transaction.as_str())
+    );
+    assert_eq!(observed.owed, ["slow.service".parse().unwrap()]);
+    let nonce = nonce();
+    let output = node.send(&abort_request(&transaction, &nonce));
+    parse_finished(&output, "abort", &nonce).unwrap();
+    assert_eq!(node.probe(&[]).facts.open_transaction, None);
+    let ended = node.apply(&node.plan(&[], Vec::new()));
+    assert_eq!(
+        ended.status(),
+        &FinalStatus::Committed,
+        "{:#?}",
+        ended.events
+    );
+    assert!(
+        ended.observed().owed.is_empty(),
+        "a unit that does not run owes nothing"
+    );
+    node.root("rm /etc/systemd/system/slow.service /etc/slow.conf; systemctl daemon-reload");
 }
 
 fn purging_leaves_nothing(node: &Node) {

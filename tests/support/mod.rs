@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-const LAB: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/lab/lab");
-
 /// The directory of the examples.
 pub(crate) const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples");
 
 /// Nodes that belong to one test and are gone when it ends.
 pub(crate) struct Lab {
+    /// The lab's command.
+    lab: PathBuf,
     run: String,
     state: PathBuf,
     scratch: TempDir,
@@ -32,16 +32,17 @@ impl Lab {
     /// Boots nodes, such as `a=bookworm-containerd`; none where there is no lab.
     pub(crate) fn boot(nodes: &[&str]) -> Option<Self> {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
-        if std::env::var_os("HARDSTAND_LAB").is_none() {
+        let Some(lab) = std::env::var_os("HARDSTAND_LAB") else {
             eprintln!("skipped: real nodes need root and the lab; ./tests/run has both");
             return None;
-        }
+        };
+        let lab = PathBuf::from(lab);
         let run = format!(
             "t{}-{}",
             std::process::id(),
             COUNT.fetch_add(1, Ordering::Relaxed)
         );
-        let booted = Command::new(LAB)
+        let booted = Command::new(&lab)
             .arg("up")
             .arg(&run)
             .args(nodes)
@@ -56,6 +57,7 @@ impl Lab {
         let state = std::env::var_os("HARDSTAND_LAB_STATE")
             .unwrap_or_else(|| "/var/lib/hardstand-lab".into());
         Some(Self {
+            lab,
             state: Path::new(&state).join(&run),
             run,
             scratch: TempDir::new().expect("a directory for the test"),
@@ -130,7 +132,7 @@ impl Lab {
 
     /// Runs a command on a node as root and returns what it printed.
     pub(crate) fn on(&self, node: &str, command: &str) -> Ran {
-        run(Command::new(LAB)
+        run(Command::new(&self.lab)
             .arg("ssh")
             .arg(&self.run)
             .arg(format!("root@{node}"))
@@ -146,7 +148,7 @@ impl Lab {
 
     /// Runs `lab VERB RUN NODE`, such as `reboot`.
     pub(crate) fn lab(&self, verb: &str, node: &str) {
-        let ran = run(Command::new(LAB).arg(verb).arg(&self.run).arg(node));
+        let ran = run(Command::new(&self.lab).arg(verb).arg(&self.run).arg(node));
         assert_eq!(ran.code, Some(0), "lab {verb} {node}: {ran:#?}");
     }
 
@@ -160,7 +162,7 @@ impl Lab {
 
 impl Drop for Lab {
     fn drop(&mut self) {
-        match Command::new(LAB).arg("down").arg(&self.run).output() {
+        match Command::new(&self.lab).arg("down").arg(&self.run).output() {
             Ok(down) if down.status.success() => {}
             other => eprintln!("lab down {} failed: {other:?}", self.run),
         }

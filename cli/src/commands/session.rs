@@ -11,10 +11,10 @@ use engine::fleet::Cancel;
 use engine::inventory::{Host, Selector};
 use engine::name::HostName;
 use engine::pipeline::FleetRun;
-use engine::plan::{InputDocument, Inputs, Plan, Via};
+use engine::plan::{Inputs, Plan, Via};
 use engine::probe::Limits;
 use engine::resource::Provider;
-use engine::source::Sources;
+use engine::source::{InputDocument, Sources};
 use engine::spec::{Files, Loaded, load, read_documents};
 use engine::step::Content;
 

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use schemars::{Schema, schema_for};
 
 use super::address::{AddressError, check_address, check_ssh_path};
 use super::fields::{HostFields, InventoryFields, JumpField, SshFields, VarValue};
-use super::range::split_list;
+use super::range::{MOST_NAMES, split_list};
 use super::refused::refuse_fields;
 use super::{Become, Host, Ssh, expand};
 use crate::diagnostic::{Diagnostic, Problems};
@@ -22,18 +23,21 @@ const LONGEST_TIMEOUT: u64 = 600;
 /// Longest label.
 const LONGEST_LABEL: usize = 63;
 
+static SCHEMA: LazyLock<Schema> = LazyLock::new(|| schema_for!(InventoryFields));
+
 /// Returns the schema of what an inventory holds beside its envelope.
 pub fn schema() -> Schema {
-    schema_for!(InventoryFields)
+    SCHEMA.clone()
 }
 
-/// Reads the hosts of one document; `body` is the map that holds `defaults` and `hosts`.
+/// Reads the hosts of one document and adds them; `body` is the map that holds `defaults` and `hosts`.
 pub(crate) fn read(
     sources: &Sources,
     body: &Node,
     place: Span,
+    hosts: &mut Vec<Host>,
     problems: &mut Problems,
-) -> Vec<Host> {
+) {
     let body = &refuse_fields(body, problems);
     let field = Field {
         name: "inventory".to_owned(),
@@ -41,7 +45,7 @@ pub(crate) fn read(
         node: body,
     };
     let mut found = Problems::default();
-    schema::check(&field, &schema(), Texts::Final, &mut found);
+    schema::check(&field, &SCHEMA, Texts::Final, &mut found);
     let file = &sources.file(body.span.source).name;
     let mut reader = Reader {
         sources,
@@ -49,9 +53,8 @@ pub(crate) fn read(
         is_sound: !found.has_errors(),
         problems: found,
     };
-    let hosts = reader.hosts(body);
+    reader.hosts(body, hosts);
     problems.append(reader.problems);
-    hosts
 }
 
 struct Reader<'a> {
@@ -74,7 +77,7 @@ struct Declared {
 }
 
 impl Reader<'_> {
-    fn hosts(&mut self, body: &Node) -> Vec<Host> {
+    fn hosts(&mut self, body: &Node, hosts: &mut Vec<Host>) {
         let defaults = match body.get("defaults") {
             Some(node) => self.declared(node),
             None => Declared::default(),
@@ -85,10 +88,15 @@ impl Reader<'_> {
                 .push(unknown_field("address", address.key_span, &known));
         }
         let entries = body.get("hosts").map(Node::entries).unwrap_or_default();
-        entries
-            .iter()
-            .flat_map(|entry| self.host(entry, &defaults))
-            .collect()
+        for entry in entries {
+            hosts.extend(self.host(entry, &defaults));
+            if hosts.len() > MOST_NAMES {
+                let message = format!("there are more than {MOST_NAMES} hosts");
+                self.problems
+                    .push(Diagnostic::error("E321", entry.key_span, message));
+                return;
+            }
+        }
     }
 
     fn host(&mut self, entry: &Entry, defaults: &Declared) -> Vec<Host> {

@@ -3,7 +3,9 @@
 //! Zeros in front are significant: `[08-11]` is 08, 09, 10, 11. [`fold`](super::fold) is the way back.
 
 /// Most names that one text may stand for.
-const MOST_NAMES: u128 = 100_000;
+pub(super) const MOST_NAMES: usize = 100_000;
+/// Longest pattern, in bytes.
+const LONGEST_PATTERN: usize = 1024;
 /// Most digits of a number.
 const MOST_DIGITS: usize = 18;
 
@@ -40,7 +42,7 @@ pub fn expand(text: &str) -> Result<Vec<String>, RangeError> {
         total = total.saturating_add(count(&parts));
         patterns.push(parts);
     }
-    if total > MOST_NAMES {
+    if total > MOST_NAMES as u128 {
         let reason = format!("this stands for {total} names, more than {MOST_NAMES}");
         return Err(RangeError { at: 0, reason });
     }
@@ -73,6 +75,9 @@ fn parse(pattern: &str, base: usize) -> Result<Vec<Part<'_>>, RangeError> {
     };
     if pattern.is_empty() {
         return Err(error(0, "a name is missing"));
+    }
+    if pattern.len() > LONGEST_PATTERN {
+        return Err(error(0, "a name is longer than 1024 bytes"));
     }
     let mut parts = Vec::new();
     let mut at = 0;

@@ -11,7 +11,7 @@ use crate::name::{HostName, ResourceId};
 use crate::question::Question;
 use crate::receipt::Receipt;
 use crate::resource::{Action, Difference, Reason};
-use crate::source::Position;
+use crate::source::{InputDocument, Position};
 use crate::step::{Content, Disruption, Step};
 
 pub use build::plan_host;
@@ -65,16 +65,6 @@ pub struct Inputs {
     pub documents: Vec<InputDocument>,
     /// The files that specs refer to, by path.
     pub files: BTreeMap<String, Content>,
-}
-
-/// A text that was given.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct InputDocument {
-    /// Its name, as shown in positions.
-    pub name: String,
-    /// The text.
-    pub text: String,
 }
 
 /// A host that could not be planned.

@@ -1,8 +1,9 @@
 //! The envelope of a document: `apiVersion`, `kind`, `metadata`, and what the kind says stands beside them.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
-use schemars::{JsonSchema, schema_for};
+use schemars::{JsonSchema, Schema, schema_for};
 use serde::Deserialize;
 
 use super::schema::{self, Field, Texts, missing, unknown_field};
@@ -16,7 +17,7 @@ use crate::source::{Sources, Span};
 /// The version of the documents that this version reads.
 pub const API_VERSION: &str = "hardstand.dev/v1alpha1";
 
-const KINDS: [&str; 2] = ["NodeSpec", "Inventory"];
+pub(super) const KINDS: [&str; 2] = ["NodeSpec", "Inventory"];
 
 /// What some hosts should be like, as written.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,11 +34,8 @@ pub struct NodeSpec {
     pub sections: BTreeMap<String, Node>,
 }
 
-/// What a document is.
-pub(super) enum Document {
-    Spec(Box<NodeSpec>),
-    Hosts(Vec<Host>),
-}
+/// The schema of `metadata:`.
+pub(super) static METADATA: LazyLock<Schema> = LazyLock::new(|| schema_for!(Metadata));
 
 /// What a document says about itself.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -54,13 +52,15 @@ struct Metadata {
     annotations: Option<BTreeMap<String, String>>,
 }
 
-/// Reads a document. What is wrong is reported; what cannot be used at all is left out.
+/// Reads a document: returns a NodeSpec, or adds the hosts of an inventory. What is wrong is reported; what cannot be used
+/// at all is left out.
 pub(super) fn read(
     sources: &Sources,
     node: &Node,
     sections: &[Section],
+    hosts: &mut Vec<Host>,
     problems: &mut Problems,
-) -> Option<Document> {
+) -> Option<NodeSpec> {
     let Value::Map(entries) = &node.value else {
         let message = "a document is a map with the fields `apiVersion` and `kind`";
         problems.push(Diagnostic::error("E120", node.span, message));
@@ -68,10 +68,11 @@ pub(super) fn read(
     };
     check_version(node, problems)?;
     match kind(node, problems)? {
-        "NodeSpec" => {
-            node_spec(sources, node, sections, problems).map(|spec| Document::Spec(Box::new(spec)))
+        "NodeSpec" => node_spec(sources, node, sections, problems),
+        _ => {
+            read_hosts(sources, node, entries, hosts, problems);
+            None
         }
-        _ => Some(Document::Hosts(hosts(sources, node, entries, problems))),
     }
 }
 
@@ -145,8 +146,7 @@ fn node_spec(
 
 fn metadata_name(entry: &Entry, problems: &mut Problems) -> Option<(String, Span)> {
     let mut found = Problems::default();
-    let schema = schema_for!(Metadata);
-    schema::check(&Field::of(entry), &schema, Texts::Final, &mut found);
+    schema::check(&Field::of(entry), &METADATA, Texts::Final, &mut found);
     let is_sound = !found.has_errors();
     problems.append(found);
     let metadata: Metadata = decode(&entry.node).ok().filter(|_| is_sound)?;
@@ -229,13 +229,19 @@ fn selector(sources: &Sources, spec: &Entry, problems: &mut Problems) -> Option<
 }
 
 /// Reads an inventory, whose fields stand beside the envelope or under `spec:`.
-fn hosts(sources: &Sources, node: &Node, entries: &[Entry], problems: &mut Problems) -> Vec<Host> {
+fn read_hosts(
+    sources: &Sources,
+    node: &Node,
+    entries: &[Entry],
+    hosts: &mut Vec<Host>,
+    problems: &mut Problems,
+) {
     if let Some(entry) = node.entry("metadata") {
         metadata_name(entry, problems);
     }
     if let Some(spec) = node.entry("spec") {
         check_fields(node, &["apiVersion", "kind", "metadata", "spec"], problems);
-        return inventory::read(sources, &spec.node, spec.key_span, problems);
+        return inventory::read(sources, &spec.node, spec.key_span, hosts, problems);
     }
     let is_envelope =
         |entry: &&Entry| matches!(entry.key.as_str(), "apiVersion" | "kind" | "metadata");
@@ -244,7 +250,7 @@ fn hosts(sources: &Sources, node: &Node, entries: &[Entry], problems: &mut Probl
         span: node.span,
         value: Value::Map(fields.collect()),
     };
-    inventory::read(sources, &body, start(node), problems)
+    inventory::read(sources, &body, start(node), hosts, problems);
 }
 
 fn check_fields(node: &Node, known: &[&str], problems: &mut Problems) {

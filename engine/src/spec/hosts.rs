@@ -36,6 +36,8 @@ pub struct HostSpec {
 
 /// Merges, for each of the hosts, the NodeSpecs that select it. A NodeSpec that selects nothing in the whole inventory is an
 /// error.
+///
+/// Call it only if loading had no errors: what was left out then would be missed again here.
 pub fn merge_for_hosts(loaded: &Loaded, hosts: &[&Host]) -> (HostSpecs, Problems) {
     let mut merger = Merger {
         loaded,

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use schemars::Schema;
 
-use super::document::{self, Document, NodeSpec};
+use super::document::{self, NodeSpec};
 use super::yaml;
 use crate::diagnostic::{Diagnostic, Problems};
 use crate::inventory::Inventory;
-use crate::plan::InputDocument;
 use crate::resource::Section;
+use crate::source::InputDocument;
 use crate::source::Sources;
 
 /// All that was read.
@@ -36,11 +36,8 @@ pub fn load(documents: &[InputDocument], sections: &[Section]) -> (Loaded, Probl
     }
     let (mut specs, mut hosts) = (Vec::new(), Vec::new());
     for node in &nodes {
-        match document::read(&sources, node, sections, &mut problems) {
-            Some(Document::Spec(spec)) => specs.push(*spec),
-            Some(Document::Hosts(declared)) => hosts.extend(declared),
-            None => {}
-        }
+        let spec = document::read(&sources, node, sections, &mut hosts, &mut problems);
+        specs.extend(spec);
     }
     check_names(&specs, &mut problems);
     let loaded = Loaded {

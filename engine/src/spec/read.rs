@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::yaml::{LARGEST_TEXT, too_large};
 use crate::diagnostic::{Diagnostic, Problems};
-use crate::plan::InputDocument;
+use crate::source::InputDocument;
 
 /// The name of what is read from the standard input.
 const STDIN: &str = "<stdin>";

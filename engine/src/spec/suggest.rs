@@ -7,6 +7,7 @@ pub(crate) fn nearest<'a>(
 ) -> Option<&'a str> {
     candidates
         .into_iter()
+        .filter(|candidate| is_of_like_length(word, candidate))
         .map(|candidate| (similarity(word, candidate), candidate))
         .filter(|(similarity, _)| *similarity >= 0.6)
         .max_by(|(a, name_a), (b, name_b)| a.total_cmp(b).then_with(|| name_b.cmp(name_a)))
@@ -26,6 +27,11 @@ pub(crate) fn join_or(phrases: &[String]) -> String {
         [only] => only.clone(),
         [most @ .., last] => format!("{} or {last}", most.join(", ")),
     }
+}
+
+/// Whether the lengths alone leave a chance, so that long texts are not compared letter by letter.
+fn is_of_like_length(word: &str, candidate: &str) -> bool {
+    word.len() <= 2 * candidate.len() && candidate.len() <= 2 * word.len()
 }
 
 fn similarity(word: &str, candidate: &str) -> f64 {

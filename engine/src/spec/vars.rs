@@ -51,22 +51,20 @@ pub(super) fn is_reference(text: &str) -> bool {
     matches!(pieces(text)[..], [Piece::Reference(_)])
 }
 
-/// Reports every `${` that is not a variable.
+/// Reports each text with a `${` that is not a variable.
 pub(super) fn check(sources: &Sources, node: &Node, problems: &mut Problems) {
-    for_each_text(node, &mut |node, text| {
-        for (index, piece) in references(text).enumerate() {
-            if matches!(piece, Piece::Malformed) {
-                let span = place(sources, node, text, index, 2);
-                problems.push(
-                    Diagnostic::error("E241", span, "`${` without a variable name and `}`")
-                        .help("write `${name}` for a variable of the inventory, or `$${` for a literal `${`"),
-                );
-            }
+    for_each_reference(sources, node, &mut |piece, span| {
+        if matches!(piece, Piece::Malformed) {
+            problems.push(
+                Diagnostic::error("E241", span, "`${` without a variable name and `}`").help(
+                    "write `${name}` for a variable of the inventory, or `$${` for a literal `${`",
+                ),
+            );
         }
     });
 }
 
-/// Reports every variable that `undefined` knows to be missing, with what it says about it.
+/// Reports each variable that `undefined` knows to be missing, with what it says about it.
 pub(super) fn report_undefined(
     sources: &Sources,
     node: &Node,
@@ -74,22 +72,19 @@ pub(super) fn report_undefined(
     undefined: &dyn Fn(&str) -> Option<String>,
     problems: &mut Problems,
 ) {
-    for_each_text(node, &mut |node, text| {
-        for (index, piece) in references(text).enumerate() {
-            let Piece::Reference(name) = piece else {
-                continue;
-            };
-            let Some(where_) = undefined(name) else {
-                continue;
-            };
-            let span = place(sources, node, text, index, name.len() + 3);
-            let message = format!("the variable `{name}` is not defined{where_}");
-            let problem = Diagnostic::error("E240", span, message);
-            problems.push(match nearest(name, known.iter().copied()) {
-                Some(near) => problem.help(format!("did you mean `{near}`?")),
-                None => problem.help("define it under `vars:` in the inventory"),
-            });
-        }
+    for_each_reference(sources, node, &mut |piece, span| {
+        let Piece::Reference(name) = piece else {
+            return;
+        };
+        let Some(where_) = undefined(name) else {
+            return;
+        };
+        let message = format!("the variable `{name}` is not defined{where_}");
+        let problem = Diagnostic::error("E240", span, message);
+        problems.push(match nearest(name, known.iter().copied()) {
+            Some(near) => problem.help(format!("did you mean `{near}`?")),
+            None => problem.help("define it under `vars:` in the inventory"),
+        });
     });
 }
 
@@ -157,8 +152,12 @@ fn pieces(text: &str) -> Vec<Piece<'_>> {
 
 /// Splits what stands behind a `${`.
 fn reference(behind: &str) -> (Piece<'_>, &str) {
-    match behind.split_once('}') {
-        Some((name, rest)) if is_name(name) => (Piece::Reference(name), rest),
+    let end = behind
+        .find(|c| !is_name_character(c))
+        .unwrap_or(behind.len());
+    let (name, rest) = behind.split_at(end);
+    match rest.strip_prefix('}') {
+        Some(rest) if is_name(name) => (Piece::Reference(name), rest),
         _ => (Piece::Malformed, behind),
     }
 }
@@ -166,27 +165,41 @@ fn reference(behind: &str) -> (Piece<'_>, &str) {
 /// Whether a text is the name of a variable: a letter or `_`, then letters, digits, `_`, `-` and `.`.
 pub(crate) fn is_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
+        && text.chars().all(is_name_character)
 }
 
-/// Returns the place of the `${` with an index in a text, as far as the text stands in the source as it is.
-fn place(sources: &Sources, node: &Node, text: &str, index: usize, length: usize) -> Span {
-    let written = &sources.file(node.span.source).text;
-    let raw = written.get(node.span.start..node.span.end).unwrap_or("");
-    let in_raw = openings(raw);
-    match in_raw.get(index) {
-        Some(at) if in_raw.len() == openings(text).len() => {
-            let start = node.span.start + at;
-            Span {
-                start,
-                end: (start + length).min(node.span.end),
-                ..node.span
+fn is_name_character(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')
+}
+
+/// Shows each variable and each malformed `${` with its place; what a text repeats is shown once.
+fn for_each_reference(sources: &Sources, node: &Node, see: &mut dyn FnMut(&Piece<'_>, Span)) {
+    for_each_text(node, &mut |node, text| {
+        let places = places(sources, node, text);
+        let mut seen = BTreeSet::new();
+        for (index, piece) in references(text).enumerate() {
+            let (name, length) = match &piece {
+                Piece::Reference(name) => (*name, name.len() + 3),
+                Piece::Malformed | Piece::Text(_) => ("", 2),
+            };
+            if seen.insert(name) {
+                let at = places.as_ref().and_then(|places| places.get(index));
+                let span = at.map(|at| Span {
+                    start: node.span.start + at,
+                    end: (node.span.start + at + length).min(node.span.end),
+                    ..node.span
+                });
+                see(&piece, span.unwrap_or(node.span));
             }
         }
-        _ => node.span,
-    }
+    });
+}
+
+/// Returns the offsets of all `${` of a text from the start of its span, if the text stands in the source as it is.
+fn places(sources: &Sources, node: &Node, text: &str) -> Option<Vec<usize>> {
+    let source = &sources.file(node.span.source).text;
+    let places = openings(source.get(node.span.start..node.span.end)?);
+    (places.len() == openings(text).len()).then_some(places)
 }
 
 /// Returns the offsets of all `${` that are not escaped.

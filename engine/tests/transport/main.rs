@@ -602,7 +602,7 @@ const VICTIM: &str = "HARDSTAND_TEST_VICTIM";
 
 #[test]
 fn what_a_killed_run_leaves_is_ended_by_the_next() {
-    if let Ok(port) = std::env::var(VICTIM) {
+    if let Some(port) = std::env::var_os(VICTIM).and_then(|port| port.into_string().ok()) {
         return hold_a_connection(&port);
     }
     let Some(sshd) = Sshd::start("") else { return };

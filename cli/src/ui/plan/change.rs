@@ -202,11 +202,20 @@ fn value(text: &str) -> Cow<'_, str> {
     match text {
         "" => Cow::Borrowed("absent"),
         "absent" => Cow::Borrowed("\"absent\""),
+        _ if is_quoted(text) => Cow::Borrowed(text),
         _ if text.contains([' ', '"', ',', '>']) => {
             Cow::Owned(format!("\"{}\"", text.replace('"', "\\\"")))
         }
         _ => Cow::Borrowed(text),
     }
+}
+
+/// Whether a value is one quoted text already, as TOML writes it.
+fn is_quoted(text: &str) -> bool {
+    let inner = text
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'));
+    inner.is_some_and(|inner| !inner.contains('"'))
 }
 
 /// Returns why something changes, unless its differences say it all.

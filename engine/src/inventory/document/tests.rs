@@ -11,7 +11,7 @@ fn read_text(text: &str) -> (Inventory, Vec<String>) {
     let mut problems = Problems::default();
     let mut hosts = Vec::new();
     for node in yaml::parse(&sources, source, &mut problems) {
-        hosts.extend(read(&sources, &node, node.span, &mut problems));
+        read(&sources, &node, node.span, &mut hosts, &mut problems);
     }
     let inventory = Inventory::of(hosts, &mut problems);
     (inventory, lines(&sources, problems))
@@ -283,6 +283,15 @@ fn everything_wrong_is_said_at_once() {
             "4:19 E304 `port` is 0, and must be between 1 and 65535",
             "5:7 E119 unknown field `x`",
         ],
+    );
+}
+
+#[test]
+fn hosts_have_a_budget() {
+    let text: String = (0..50).map(|n| format!("  w{n}x[0-99999]:\n")).collect();
+    check(
+        &format!("hosts:\n{text}"),
+        &["3:3 E321 there are more than 100000 hosts"],
     );
 }
 

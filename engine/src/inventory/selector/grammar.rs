@@ -4,9 +4,12 @@ use std::collections::BTreeSet;
 
 use super::{Expression, Glob, GlobSetBuilder, Term};
 use crate::inventory::expand;
+use crate::inventory::range::MOST_NAMES;
 
 /// Deepest nesting of `(` and `!`.
 const DEEPEST: usize = 32;
+/// Longest selector, in bytes.
+const LONGEST: usize = 16 << 10;
 
 /// Why a text is not a selector.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,7 +29,11 @@ pub(super) fn parse(text: &str) -> Result<Expression, SelectorError> {
         text,
         at: 0,
         depth: 0,
+        n_names: 0,
     };
+    if text.len() > LONGEST {
+        return Err(parser.error("a selector is longer than 16 KiB"));
+    }
     if text.trim().is_empty() {
         return Err(parser
             .error("a selector is empty")
@@ -46,6 +53,7 @@ struct Parser<'a> {
     text: &'a str,
     at: usize,
     depth: usize,
+    n_names: usize,
 }
 
 impl<'a> Parser<'a> {
@@ -98,7 +106,7 @@ impl<'a> Parser<'a> {
         self.term_of(word, start)
     }
 
-    fn term_of(&self, word: &str, start: usize) -> Result<Term, SelectorError> {
+    fn term_of(&mut self, word: &str, start: usize) -> Result<Term, SelectorError> {
         if word == "all" || word == "*" {
             return Ok(Term::Every);
         }
@@ -117,9 +125,14 @@ impl<'a> Parser<'a> {
         self.names(word, start)
     }
 
-    fn names(&self, word: &str, start: usize) -> Result<Term, SelectorError> {
+    fn names(&mut self, word: &str, start: usize) -> Result<Term, SelectorError> {
         self.check_word(word, start, "-_.*?[]:,/")?;
         let names = expand(word).map_err(|error| self.error_at(start + error.at, error.reason))?;
+        self.n_names += names.len();
+        if self.n_names > MOST_NAMES {
+            let reason = format!("a selector holds more than {MOST_NAMES} names");
+            return Err(self.error_at(start, reason));
+        }
         if !word.contains(['*', '?']) {
             return Ok(Term::Names(names.into_iter().collect::<BTreeSet<String>>()));
         }

@@ -3,8 +3,8 @@
 use schemars::json_schema;
 
 use super::*;
-use crate::plan::InputDocument;
 use crate::resource::Section;
+use crate::source::InputDocument;
 use crate::spec::load;
 use crate::spec::testing::{lines, show};
 

@@ -3,6 +3,8 @@
 use schemars::json_schema;
 
 use super::*;
+use crate::inventory::Host;
+use crate::spec::merge_for_hosts;
 use crate::spec::testing::lines;
 
 fn sections() -> Vec<Section> {
@@ -215,4 +217,44 @@ fn nothing_given_is_nothing_read() {
     let (loaded, problems) = load(&[], &sections());
     assert!(loaded.specs.is_empty() && loaded.inventory.hosts.is_empty());
     assert!(!problems.has_errors());
+}
+
+#[test]
+fn damaged_texts_are_refused_without_a_panic() {
+    let seed = "apiVersion: hardstand.dev/v1alpha1\nkind: NodeSpec\nmetadata: {name: wo, labels: {\u{f6}: b}}\nspec:\n  \
+                hosts: \"@w & !x[1-9]\"\n  modules:\n  - overlay # \u{f6}\n  - \"${x}\"\n  sysctls:\n    vm.x: \"a${x}\"\n    b.c: |-\n      t\n\
+                ---\napiVersion: hardstand.dev/v1alpha1\nkind: Inventory\ndefaults: {ssh: {jump: 'a@b:1,[::1]:2'}}\nhosts:\n  \
+                w[01-09/2]: {labels: {role: w}, vars: {x: 1, y: \"2\"}}\n  v: {address: fe80::1, ssh: {connectTimeout: 1m}}\n";
+    assert_eq!(read(seed).1, Vec::<String>::new());
+    let pieces = [
+        "", " ", "\n", "\t", ":", "- ", "[", "]", "{", "}", "\"", "'", "${", "}", "&", "*", "!",
+        "|", ">", "#", "\u{e4}", "\r\n", "---\n", "? ", "%", "@", ",", "\u{feff}", "\\", "0",
+    ];
+    let starts: Vec<usize> = seed
+        .char_indices()
+        .map(|(at, _)| at)
+        .chain([seed.len()])
+        .collect();
+    let mut state = 1_u64;
+    let mut next = |below: usize| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        usize::try_from(state >> 33).unwrap() % below
+    };
+    for _ in 0..1_000 {
+        let mut text = String::new();
+        let mut from = 0;
+        for _ in 0..=next(3) {
+            let cut = from + next(starts.len() - from);
+            text.push_str(&seed[starts[from]..starts[cut]]);
+            text.push_str(pieces[next(pieces.len())]);
+            from = (cut + next(3)).min(starts.len() - 1);
+        }
+        text.push_str(&seed[starts[from]..]);
+        let (loaded, _) = read(&text);
+        let hosts: Vec<&Host> = loaded.inventory.hosts.iter().collect();
+        let (_, problems) = merge_for_hosts(&loaded, &hosts);
+        lines(&loaded.sources, problems);
+    }
 }

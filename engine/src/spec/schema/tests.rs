@@ -194,6 +194,10 @@ fn values_of_the_wrong_kind_are_explained() {
             "2:11 E115 `args[1]` is empty [expected a text; write it, or remove the field]",
         ),
         (
+            "args:\n  - x\n  -\nport: 1",
+            "3:4 E115 `args[1]` is empty [expected a text; write it, or remove the field]",
+        ),
+        (
             "modules: {a: 1}",
             "1:1 E120 `modules`: expected a list, found a map [start each item with `- `]",
         ),
