@@ -6,7 +6,7 @@
 //! (`keys`). `effective` reads what containerd itself says the configuration comes to.
 
 use engine::diagnostic::{Diagnostic, Problems};
-use engine::name::{AbsPath, PackageName, UnitName};
+use engine::name::{AbsPath, PackageName, ResourceId};
 use engine::resource::{Declared, Provider, Section, Sections};
 use engine::source::Span;
 use engine::spec::{Node, Value};
@@ -31,6 +31,9 @@ use resource::ContainerdConfig;
 use section::{ContainerdSection, KubernetesSection, RuntimeSection};
 use version::KubernetesVersion;
 
+use crate::package::PackageResource;
+use crate::service::{OwnedService, UnitOwner, service_for};
+
 /// The kind of the resource that is a configuration file of containerd.
 pub const KIND: &str = "containerd";
 
@@ -40,19 +43,6 @@ const PACKAGES: [&str; 2] = ["containerd", "containerd.io"];
 /// Knows the sections `runtime` and `kubernetes`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ContainerdProvider;
-
-/// What a runtime needs of resources of other kinds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RuntimeNeeds {
-    /// The unit that must be enabled and run.
-    pub service: UnitName,
-    /// What must hold after the unit was started or restarted.
-    pub gate: Gate,
-    /// The package that the section itself asks for. One that only `packages` names is not repeated here.
-    pub package: Option<PackageName>,
-    /// Where the spec asks for the runtime.
-    pub span: Span,
-}
 
 impl Provider for ContainerdProvider {
     fn sections(&self) -> Vec<Section> {
@@ -81,27 +71,48 @@ impl Provider for ContainerdProvider {
             return Vec::new();
         };
         check_not_managed(&runtime.config_file, span, sections, problems);
-        vec![Declared {
-            resource: Box::new(config(&runtime, kubernetes, listed_package(sections))),
-            span,
-            written: Vec::new(),
-        }]
+        let listed = listed_package(sections);
+        let package = runtime.package.clone().or(listed.clone());
+        let mut declared = vec![
+            Declared {
+                resource: Box::new(config(&runtime, kubernetes, listed.clone())),
+                span,
+                written: Vec::new(),
+            },
+            service(&runtime, package.as_ref(), span, sections).declared(),
+        ];
+        if let Some(name) = runtime.package.filter(|name| Some(name) != listed.as_ref()) {
+            declared.push(Declared {
+                resource: Box::new(PackageResource::installed(name)),
+                span,
+                written: Vec::new(),
+            });
+        }
+        declared
     }
 }
 
-/// Returns what the runtime of a spec needs of other providers' kinds, none if the spec names no containerd.
-pub fn needs(sections: &Sections<'_>) -> Option<RuntimeNeeds> {
-    let mut problems = Problems::default();
-    let (runtime, span) = containerd_section(sections, &mut problems)?;
-    let listed = listed_package(sections);
-    Some(RuntimeNeeds {
-        service: runtime.service,
-        gate: gate(runtime.socket),
-        package: runtime
-            .package
-            .filter(|package| Some(package) != listed.as_ref()),
+/// Returns the unit of containerd: enabled and running, unless `services` wishes otherwise.
+fn service(
+    runtime: &ContainerdSection,
+    package: Option<&PackageName>,
+    span: Span,
+    sections: &Sections<'_>,
+) -> OwnedService {
+    let owner = UnitOwner {
+        unit: runtime.service.clone(),
         span,
-    })
+        configs: vec![runtime.config_file.clone()],
+        gate: gate(runtime.socket.clone()),
+    };
+    let mut owned = service_for(owner, sections);
+    let service = &mut owned.resource;
+    service.wishes.enabled.get_or_insert(true);
+    service.wishes.active.get_or_insert(true);
+    service
+        .after
+        .extend(package.map(|name| ResourceId::new("package", name)));
+    owned
 }
 
 fn containerd_section(

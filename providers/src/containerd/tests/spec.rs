@@ -8,7 +8,7 @@ use engine::resource::{Declared, Edge, Provider as _, Relation, Sections, Topic}
 use engine::source::{Sources, Span};
 use engine::spec::{Entry, Files, Node, Value};
 
-use crate::containerd::{ContainerdProvider, RuntimeNeeds, needs};
+use crate::containerd::ContainerdProvider;
 
 /// Returns YAML as a node without places.
 fn node(yaml: &str) -> Node {
@@ -48,7 +48,7 @@ fn span() -> Span {
     }
 }
 
-fn compile(yaml: &str) -> (Vec<Declared>, Option<RuntimeNeeds>, Vec<String>) {
+fn compile(yaml: &str) -> (Vec<Declared>, Vec<String>) {
     let all: BTreeMap<_, _> = node(yaml)
         .entries()
         .iter()
@@ -67,17 +67,20 @@ fn compile(yaml: &str) -> (Vec<Declared>, Option<RuntimeNeeds>, Vec<String>) {
         .into_iter()
         .map(|problem| format!("{} {}", problem.code, problem.message))
         .collect();
-    (declared, needs(&sections), problems)
+    (declared, problems)
 }
 
 #[test]
-fn a_runtime_is_one_resource_with_its_edges() {
-    let (declared, needs, problems) =
-        compile("{ runtime: { containerd: {} }, packages: [containerd] }");
+fn a_runtime_is_a_file_and_its_service_with_their_edges() {
+    let (declared, problems) = compile("{ runtime: { containerd: {} }, packages: [containerd] }");
     assert_eq!(problems, [""; 0]);
-    let [config] = &declared[..] else {
-        panic!("one resource expected: {declared:?}");
+    let [config, service] = &declared[..] else {
+        panic!("two resources expected: {declared:?}");
     };
+    assert_eq!(
+        service.resource.id().to_string(),
+        "service/containerd.service"
+    );
     let resource = &config.resource;
     assert_eq!(
         resource.id().to_string(),
@@ -100,11 +103,6 @@ fn a_runtime_is_one_resource_with_its_edges() {
     );
     let package = Question::Package("containerd".parse().unwrap());
     assert!(resource.questions().contains(&package));
-    let needs = needs.unwrap();
-    assert_eq!(needs.package, None);
-    assert_eq!(needs.service.as_str(), "containerd.service");
-    let socket = needs.gate.cri_socket.unwrap();
-    assert_eq!(socket.as_str(), "/run/containerd/containerd.sock");
 }
 
 #[test]
@@ -121,7 +119,7 @@ fn the_package_is_found_however_it_is_listed() {
             Some("package/containerd"),
         ),
     ] {
-        let (declared, _, _) = compile(yaml);
+        let (declared, _) = compile(yaml);
         let required = declared[0]
             .resource
             .relations()
@@ -130,8 +128,9 @@ fn the_package_is_found_however_it_is_listed() {
             .map(|relation| relation.target.to_string());
         assert_eq!(required.as_deref(), package, "{yaml}");
     }
-    let (_, needs, _) = compile("{ runtime: { containerd: { package: containerd.io } } }");
-    assert_eq!(needs.unwrap().package.unwrap().as_str(), "containerd.io");
+    let (declared, _) = compile("{ runtime: { containerd: { package: containerd.io } } }");
+    let last = declared.last().unwrap();
+    assert_eq!(last.resource.id().to_string(), "package/containerd.io");
 }
 
 #[test]
@@ -147,7 +146,7 @@ fn the_pause_image_follows_kubernetes_unless_it_is_written() {
             "Some(\"r.example.org/pause:1\")",
         ),
     ] {
-        let (declared, _, problems) = compile(yaml);
+        let (declared, problems) = compile(yaml);
         assert_eq!(problems, [""; 0]);
         let desired = declared[0].resource.desired();
         assert!(
@@ -173,15 +172,14 @@ fn what_a_schema_cannot_tell_is_a_problem() {
             "E201 `/etc/containerd/config.toml` is managed twice",
         ),
     ] {
-        assert_eq!(compile(yaml).2, [problem], "{yaml}");
+        assert_eq!(compile(yaml).1, [problem], "{yaml}");
     }
 }
 
 #[test]
 fn a_spec_without_a_runtime_asks_for_nothing() {
-    let (declared, needs, problems) = compile("{ kubernetes: { version: '1.31' } }");
+    let (declared, problems) = compile("{ kubernetes: { version: '1.31' } }");
     assert!(declared.is_empty());
-    assert!(needs.is_none());
     assert!(problems.is_empty());
 }
 

@@ -1,0 +1,138 @@
+//! Reading sections of the spec: schemas for the walker, typed values out of nodes, and written edges.
+
+use std::collections::BTreeSet;
+
+use engine::diagnostic::{Diagnostic, Problems};
+use engine::name::{AbsPath, ResourceId};
+use engine::resource::{Edge, Relation, Sections};
+use engine::source::Span;
+use engine::spec::{Node, Value};
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema};
+use serde::de::DeserializeOwned;
+
+/// Returns the schema of a section, whole and without references.
+pub fn schema<T: JsonSchema>() -> Schema {
+    SchemaSettings::default()
+        .with(|settings| settings.inline_subschemas = true)
+        .into_generator()
+        .into_root_schema_for::<T>()
+}
+
+/// Reads a value out of a node that was checked against its schema; what the schema could not tell is a problem.
+pub fn decode<T: DeserializeOwned>(node: &Node, problems: &mut Problems) -> Option<T> {
+    match serde_yaml::from_value(plain(node)) {
+        Ok(value) => Some(value),
+        Err(error) => {
+            problems.push(Diagnostic::error("E110", node.span, error.to_string()));
+            None
+        }
+    }
+}
+
+/// Returns the edges that an entry writes as `requires` and `notifies`, each with its place.
+pub fn written(
+    node: &Node,
+    requires: &[ResourceId],
+    notifies: &[ResourceId],
+) -> Vec<(Relation, Span)> {
+    [
+        ("requires", Edge::Requires, requires),
+        ("notifies", Edge::Notifies, notifies),
+    ]
+    .into_iter()
+    .flat_map(|(field, edge, targets)| {
+        let places = node.get(field).map_or(&[][..], Node::items);
+        targets.iter().enumerate().map(move |(index, target)| {
+            let relation = Relation {
+                edge,
+                target: target.clone(),
+            };
+            (
+                relation,
+                places.get(index).map_or(node.span, |place| place.span),
+            )
+        })
+    })
+    .collect()
+}
+
+/// Returns an edge that makes a resource come after another.
+pub fn requires(target: ResourceId) -> Relation {
+    Relation {
+        edge: Edge::Requires,
+        target,
+    }
+}
+
+/// Returns an edge that makes another resource take notice of this one.
+pub fn notifies(target: ResourceId) -> Relation {
+    Relation {
+        edge: Edge::Notifies,
+        target,
+    }
+}
+
+/// Returns a path that is known when the program is written.
+pub fn constant_path(text: &'static str) -> AbsPath {
+    text.parse()
+        .expect("the paths written in this program are absolute and canonical")
+}
+
+/// Returns the items of a section that is a list.
+pub(crate) fn items<'a>(sections: &Sections<'a>, name: &str) -> &'a [Node] {
+    sections.all.get(name).map_or(&[], Node::items)
+}
+
+/// Returns the paths that the `files` section manages, with the node of each.
+pub(crate) fn managed_paths<'a>(
+    sections: &Sections<'a>,
+) -> impl Iterator<Item = (AbsPath, &'a Node)> + use<'a> {
+    items(sections, "files")
+        .iter()
+        .filter_map(|node| Some((node.get("path")?.text()?.parse().ok()?, node)))
+}
+
+/// Returns the files of the spec that stand in one of these directories, as resources to wait for.
+pub(crate) fn files_below(sections: &Sections<'_>, directories: &[&str]) -> Vec<ResourceId> {
+    let below: BTreeSet<_> = managed_paths(sections)
+        .filter(|(path, _)| directories.contains(&path.parent().as_str()))
+        .map(|(path, _)| ResourceId::new("file", path))
+        .collect();
+    below.into_iter().collect()
+}
+
+/// Complains if the `files` section manages a path that a provider edits.
+pub(crate) fn check_not_managed(
+    sections: &Sections<'_>,
+    edited: &AbsPath,
+    by: (&str, Span),
+    problems: &mut Problems,
+) {
+    for (path, node) in managed_paths(sections).filter(|(path, _)| path == edited) {
+        problems.push(
+            Diagnostic::error(
+                "E201",
+                node.span_at(&["path"]),
+                format!("`{path}` is managed twice"),
+            )
+            .related(by.1, format!("`{}` edits it", by.0))
+            .help("keep one of the two"),
+        );
+    }
+}
+
+fn plain(node: &Node) -> serde_yaml::Value {
+    match &node.value {
+        Value::Null => serde_yaml::Value::Null,
+        Value::Bool(value) => (*value).into(),
+        Value::Integer(value) => (*value).into(),
+        Value::Float(text) | Value::String(text) => text.as_str().into(),
+        Value::List(items) => items.iter().map(plain).collect(),
+        Value::Map(entries) => entries
+            .iter()
+            .map(|entry| (entry.key.as_str().into(), plain(&entry.node)))
+            .collect::<serde_yaml::Mapping>()
+            .into(),
+    }
+}

@@ -1,0 +1,203 @@
+//! The `services` section as written, and what is wrong with it before any host is asked.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use engine::diagnostic::{Diagnostic, Problems};
+use engine::name::{AbsPath, ResourceId, UnitName};
+use engine::resource::{Declared, Sections};
+use engine::spec::Node;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::owner::{configs_of, owned_units, take_up};
+use super::resource::{OnChange, ServiceResource, Wishes};
+use crate::file::{managed_directory, managed_file};
+use crate::section::{decode, items, written};
+
+/// Units without which the node is out of reach.
+const LIFELINES: [&str; 7] = [
+    "NetworkManager.service",
+    "dbus.service",
+    "networking.service",
+    "ssh.service",
+    "sshd.service",
+    "systemd-logind.service",
+    "systemd-networkd.service",
+];
+
+/// A systemd unit.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct ServiceEntry {
+    /// The unit with its suffix, such as `chrony.service`.
+    pub(super) name: UnitName,
+    /// Whether it starts at boot; left as it is by default.
+    pub(super) enabled: Option<bool>,
+    /// Whether it runs now; left as it is by default. `false` stops it.
+    pub(super) active: Option<bool>,
+    /// Whether it is masked, so that nothing can start it; left as it is by default. `true` also stops and disables it.
+    pub(super) masked: Option<bool>,
+    /// Drop-ins by name, each with its whole content: `limits` is written to /etc/systemd/system/UNIT.d/limits.conf. The
+    /// unit restarts when one changes.
+    #[serde(default)]
+    pub(super) drop_ins: BTreeMap<String, String>,
+    /// What happens when a resource that notifies the unit changes: `restart` (the default), or `reload`, which falls back to
+    /// a restart where the unit cannot reload.
+    #[serde(default)]
+    pub(super) on_change: OnChange,
+    /// How many seconds the unit may take to start before a restart counts as failed; 60 by default.
+    #[schemars(range(min = 1, max = 3600))]
+    pub(super) start_seconds: Option<u32>,
+    /// How many seconds the unit must then stay up; 5 by default. If it does not, the files that made it restart are put back.
+    #[schemars(range(min = 1, max = 600))]
+    pub(super) steady_seconds: Option<u32>,
+    /// A CRI socket on which the unit must answer after a restart; none by default.
+    pub(super) cri_socket: Option<AbsPath>,
+    /// Resources that come first, such as the package that brings the unit.
+    #[serde(default)]
+    pub(super) requires: Vec<ResourceId>,
+    /// Resources that take notice when the unit changes.
+    #[serde(default)]
+    pub(super) notifies: Vec<ResourceId>,
+}
+
+/// Returns the entries of the section with their nodes.
+pub(super) fn entries<'a>(
+    sections: &Sections<'a>,
+    problems: &mut Problems,
+) -> Vec<(&'a Node, ServiceEntry)> {
+    items(sections, "services")
+        .iter()
+        .filter_map(|node| Some((node, decode(node, problems)?)))
+        .collect()
+}
+
+/// Turns the section into resources.
+pub(super) fn compile(sections: &Sections<'_>, problems: &mut Problems) -> Vec<Declared> {
+    let owned = owned_units(sections);
+    let mut declared = Vec::new();
+    let mut seen = BTreeMap::new();
+    for (node, entry) in entries(sections, problems) {
+        if let Some(earlier) = seen.insert(entry.name.clone(), node.span) {
+            let message = format!("`{}` is managed twice", entry.name);
+            problems.push(
+                Diagnostic::error("E201", node.span_at(&["name"]), message)
+                    .related(earlier, "it is managed here already")
+                    .help("keep one of the two"),
+            );
+            continue;
+        }
+        check(&entry, node, problems);
+        declared.extend(drop_ins(&entry, node, sections, problems));
+        if owned.contains(entry.name.as_str()) {
+            continue;
+        }
+        let mut resource = ServiceResource::new(entry.name.clone());
+        resource.configs = configs_of(&entry.name, sections);
+        take_up(&entry, &mut resource);
+        declared.push(Declared {
+            resource: Box::new(resource),
+            span: node.span,
+            written: written(node, &entry.requires, &entry.notifies),
+        });
+    }
+    declared
+}
+
+/// Returns what an entry wishes for its unit: masked implies stopped and disabled.
+pub(super) fn wishes(entry: &ServiceEntry) -> Wishes {
+    let off = entry.masked.filter(|masked| *masked).map(|_| false);
+    Wishes {
+        enabled: entry.enabled.or(off),
+        active: entry.active.or(off),
+        masked: entry.masked,
+    }
+}
+
+fn check(entry: &ServiceEntry, node: &Node, problems: &mut Problems) {
+    if entry.masked == Some(true) {
+        for (field, value) in [("enabled", entry.enabled), ("active", entry.active)] {
+            if value == Some(true) {
+                let message = format!("`{}` is masked, so it cannot be {field}", entry.name);
+                problems.push(
+                    Diagnostic::error("E217", node.span_at(&[field]), message)
+                        .related(node.span_at(&["masked"]), "it is masked here"),
+                );
+            }
+        }
+    }
+    let off = [
+        ("enabled", entry.enabled == Some(false)),
+        ("active", entry.active == Some(false)),
+        ("masked", entry.masked == Some(true)),
+    ];
+    for (field, _) in off.iter().filter(|(_, off)| *off) {
+        if LIFELINES.contains(&entry.name.as_str()) {
+            let message = format!("without `{}` the node may be out of reach", entry.name);
+            problems.push(
+                Diagnostic::error("E230", node.span_at(&[field]), message)
+                    .help("do this by hand, with another way into the node"),
+            );
+        }
+    }
+}
+
+/// Returns the drop-ins of a unit as files, and their directory unless the spec has it already.
+fn drop_ins(
+    entry: &ServiceEntry,
+    node: &Node,
+    sections: &Sections<'_>,
+    problems: &mut Problems,
+) -> Vec<Declared> {
+    let directories: BTreeSet<_> = items(sections, "directories")
+        .iter()
+        .filter_map(|node| node.get("path")?.text())
+        .collect();
+    let mut declared = Vec::new();
+    for (name, content) in &entry.drop_ins {
+        let place = node.get("dropIns").and_then(|map| map.entry(name));
+        let span = place.map_or(node.span, |place| place.key_span);
+        let Some(path) = drop_in_path(&entry.name, name) else {
+            let message = format!("`{name}` is not the name of a drop-in");
+            problems.push(
+                Diagnostic::error("E229", span, message)
+                    .help("letters, digits, `.`, `-` and `_`, with or without `.conf`"),
+            );
+            continue;
+        };
+        let directory = managed_directory(path.parent());
+        if declared.is_empty() && !directories.contains(path.parent().as_str()) {
+            declared.push(Declared {
+                resource: Box::new(directory),
+                span,
+                written: Vec::new(),
+            });
+        }
+        let mut text = content.clone();
+        if !text.ends_with('\n') {
+            text.push('\n');
+        }
+        let mut file = managed_file(path, text.into_bytes()).read_by(entry.name.clone());
+        for resource in &entry.requires {
+            file = file.after(resource.clone());
+        }
+        declared.push(Declared {
+            resource: Box::new(file),
+            span,
+            written: Vec::new(),
+        });
+    }
+    declared
+}
+
+/// Returns where a drop-in stands, if its name is one.
+pub(super) fn drop_in_path(unit: &UnitName, name: &str) -> Option<AbsPath> {
+    let stem = name.strip_suffix(".conf").unwrap_or(name);
+    let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    if stem.is_empty() || stem.starts_with('.') || !stem.chars().all(fine) {
+        return None;
+    }
+    format!("/etc/systemd/system/{unit}.d/{stem}.conf")
+        .parse()
+        .ok()
+}

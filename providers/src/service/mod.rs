@@ -1,0 +1,55 @@
+//! systemd units: enabled, active, masked, their drop-ins, and the restarts they need (the `services` section).
+//!
+//! A unit that a high-level section is about, such as containerd's, is owned by that section's provider: it declares the
+//! resource with [`service_for`], which takes up what `services` says of the same unit, and `services` leaves it out. So
+//! each unit is one resource, with one set of wishes.
+
+mod compile;
+mod decide;
+mod owner;
+mod resource;
+#[cfg(test)]
+mod tests;
+
+use engine::diagnostic::Problems;
+use engine::question::UnitState;
+use engine::resource::{Declared, Provider, Section, Sections};
+use engine::step::Gate;
+
+pub use owner::{OwnedService, UnitOwner, service_for};
+pub use resource::{OnChange, ServiceResource, Wishes};
+
+use crate::section::schema;
+
+/// What must hold after a unit was restarted, unless its provider knows better.
+pub const DEFAULT_GATE: Gate = Gate {
+    start_seconds: 60,
+    steady_seconds: 5,
+    cri_socket: None,
+};
+
+/// Whether a unit runs, or keeps trying to: a kubelet that has no cluster yet restarts every ten seconds.
+pub fn is_running(unit: &UnitState) -> bool {
+    unit.is_active() || unit.property("ActiveState") == "activating"
+}
+
+/// Owns `services`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Services;
+
+impl Provider for Services {
+    fn sections(&self) -> Vec<Section> {
+        vec![Section {
+            name: "services",
+            schema: schema::<Vec<compile::ServiceEntry>>(),
+        }]
+    }
+
+    fn kinds(&self) -> &'static [&'static str] {
+        &["service"]
+    }
+
+    fn compile(&self, sections: &Sections<'_>, problems: &mut Problems) -> Vec<Declared> {
+        compile::compile(sections, problems)
+    }
+}

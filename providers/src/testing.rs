@@ -1,0 +1,500 @@
+//! A machine with real semantics to plan for: it answers questions, and it does what steps say. No test needs a host.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use engine::diagnostic::Problems;
+use engine::facts::{CgroupVersion, Facts, Init, Swap};
+use engine::graph::Graph;
+use engine::name::{AbsPath, Digest, ResourceId, UnitName};
+use engine::plan::{Change, HostPlan, plan_host};
+use engine::question::{
+    Answer, Attributes, FileState, FoundFile, ModuleState, Observed, PackageState, Question,
+    RegularFile, SysctlState, UnitState,
+};
+use engine::receipt::Receipt;
+use engine::resource::Sections;
+use engine::source::{Sources, Span};
+use engine::spec::{Entry, Files, Node, Value};
+use engine::step::{Replaces, Step};
+
+use crate::registry;
+
+/// When everything on a fresh machine was last changed, and when its units were started.
+const LONG_AGO: i64 = 1_700_000_000;
+
+/// A machine.
+#[derive(Debug, Clone)]
+pub(crate) struct Machine {
+    pub(crate) facts: Facts,
+    pub(crate) files: BTreeMap<String, FileState>,
+    pub(crate) sysctls: BTreeMap<String, String>,
+    pub(crate) modules: BTreeMap<String, ModuleState>,
+    pub(crate) units: BTreeMap<String, UnitState>,
+    pub(crate) packages: BTreeMap<String, PackageState>,
+    pub(crate) owed: BTreeSet<String>,
+    pub(crate) receipts: BTreeMap<ResourceId, Receipt>,
+    now: i64,
+}
+
+impl Machine {
+    /// Returns a Debian machine as it comes out of the box.
+    pub(crate) fn debian() -> Self {
+        let mut machine = Self {
+            facts: Facts {
+                os_id: "debian".into(),
+                kernel: "6.1.0-30-amd64".into(),
+                init: Init::Systemd,
+                cgroup: CgroupVersion::V2,
+                root: true,
+                commands: ["dpkg", "apt-get", "systemctl", "modprobe"]
+                    .map(str::to_owned)
+                    .into(),
+                file_systems: ["ext4".to_owned()].into(),
+                ..Facts::default()
+            },
+            files: BTreeMap::new(),
+            sysctls: BTreeMap::new(),
+            modules: BTreeMap::new(),
+            units: BTreeMap::new(),
+            packages: BTreeMap::new(),
+            owed: BTreeSet::new(),
+            receipts: BTreeMap::new(),
+            now: LONG_AGO + 1000,
+        };
+        for directory in [
+            "/",
+            "/etc",
+            "/etc/sysctl.d",
+            "/etc/modules-load.d",
+            "/etc/modprobe.d",
+            "/etc/systemd",
+            "/etc/systemd/system",
+            "/etc/kubernetes",
+            "/usr/lib/sysctl.d",
+            "/opt",
+        ] {
+            machine = machine.directory(directory);
+        }
+        machine
+    }
+
+    pub(crate) fn directory(mut self, path: &str) -> Self {
+        let state = FileState::Directory(attributes(0o755));
+        self.files.insert(path.into(), state);
+        self
+    }
+
+    pub(crate) fn file(mut self, path: &str, text: &str) -> Self {
+        let state = FileState::Regular(regular(text.as_bytes(), 0o644, LONG_AGO));
+        self.files.insert(path.into(), state);
+        self
+    }
+
+    pub(crate) fn at(mut self, path: &str, state: FileState) -> Self {
+        self.files.insert(path.into(), state);
+        self
+    }
+
+    /// Changes a regular file that is there.
+    pub(crate) fn with_file(mut self, path: &str, change: impl FnOnce(&mut RegularFile)) -> Self {
+        match self.files.get_mut(path) {
+            Some(FileState::Regular(file)) => change(file),
+            other => panic!("{path} is {other:?}"),
+        }
+        self
+    }
+
+    pub(crate) fn sysctl(mut self, key: &str, value: &str) -> Self {
+        self.sysctls.insert(key.into(), value.into());
+        self
+    }
+
+    pub(crate) fn module(mut self, name: &str, change: impl FnOnce(&mut ModuleState)) -> Self {
+        change(self.modules.entry(name.into()).or_default());
+        self
+    }
+
+    /// Adds a unit with properties on top of those of a loaded, enabled and running service.
+    pub(crate) fn unit(mut self, name: &str, properties: &[(&str, &str)]) -> Self {
+        let mut unit = UnitState::default();
+        for (property, value) in [
+            ("LoadState", "loaded"),
+            ("ActiveState", "active"),
+            ("UnitFileState", "enabled"),
+            ("NeedDaemonReload", "no"),
+            ("ExecMainStartTimestamp", "Mon 2023-11-20 20:12:34 UTC"),
+        ]
+        .iter()
+        .chain(properties)
+        {
+            unit.properties.insert((*property).into(), (*value).into());
+        }
+        self.units.insert(name.into(), unit);
+        self
+    }
+
+    pub(crate) fn package(mut self, name: &str, change: impl FnOnce(&mut PackageState)) -> Self {
+        change(self.packages.entry(name.into()).or_default());
+        self
+    }
+
+    pub(crate) fn swap(mut self, path: &str) -> Self {
+        self.facts.swaps.push(Swap {
+            path: path.into(),
+            kind: "file".into(),
+        });
+        self
+    }
+
+    pub(crate) fn facts(mut self, change: impl FnOnce(&mut Facts)) -> Self {
+        change(&mut self.facts);
+        self
+    }
+
+    fn answer(&self, question: &Question) -> Answer {
+        match question {
+            Question::File(path) => Answer::File(self.state(path.as_str())),
+            Question::Files { directory, suffix } => Answer::Files(self.list(directory, suffix)),
+            Question::Sysctl(key) => Answer::Sysctl(match self.sysctls.get(key.as_str()) {
+                Some(value) => SysctlState::Value(value.clone()),
+                None => SysctlState::Absent,
+            }),
+            Question::Module(name) => {
+                Answer::Module(self.modules.get(name.as_str()).cloned().unwrap_or_default())
+            }
+            Question::Unit(name) => {
+                Answer::Unit(self.units.get(name.as_str()).cloned().unwrap_or_else(|| {
+                    let mut unit = UnitState::default();
+                    unit.properties
+                        .insert("LoadState".into(), "not-found".into());
+                    unit
+                }))
+            }
+            Question::Package(name) => Answer::Package(
+                self.packages
+                    .get(name.as_str())
+                    .cloned()
+                    .unwrap_or_default(),
+            ),
+            Question::Containerd(_) => Answer::Unanswered("no containerd here".into()),
+        }
+    }
+
+    fn state(&self, path: &str) -> FileState {
+        self.files.get(path).cloned().unwrap_or(FileState::Absent)
+    }
+
+    fn list(&self, directory: &AbsPath, suffix: &str) -> Vec<FoundFile> {
+        self.files
+            .iter()
+            .filter_map(|(path, state)| Some((path.parse::<AbsPath>().ok()?, state)))
+            .filter(|(path, _)| {
+                path.parent() == *directory && path.as_str().ends_with(&format!(".{suffix}"))
+            })
+            .map(|(path, state)| match state {
+                FileState::Symlink(target) => FoundFile {
+                    state: match target.as_str() {
+                        "/dev/null" => FileState::Other("character device".into()),
+                        target => self.state(&target.replace("..", "/etc")),
+                    },
+                    path,
+                    link: Some(target.clone()),
+                },
+                state => FoundFile {
+                    path,
+                    link: None,
+                    state: state.clone(),
+                },
+            })
+            .collect()
+    }
+
+    fn observed(&self, mut questions: BTreeSet<Question>) -> Observed {
+        let recorded = self.receipts.values().flat_map(|r| r.questions.clone());
+        questions.extend(recorded);
+        Observed {
+            facts: self.facts.clone(),
+            answers: questions
+                .into_iter()
+                .map(|question| (question.clone(), self.answer(&question)))
+                .collect(),
+            receipts: self.receipts.clone(),
+            owed: self.owed.iter().map(|unit| unit.parse().unwrap()).collect(),
+            guards: Vec::new(),
+        }
+    }
+
+    /// Plans what a spec needs on this machine.
+    pub(crate) fn plan(&self, spec: &str) -> HostPlan {
+        let (graph, complaints) = compile(spec);
+        let errors: Vec<_> = complaints.iter().filter(|c| c.starts_with('E')).collect();
+        assert!(errors.is_empty(), "{errors:#?}");
+        let observed = self.observed(graph.questions().into_iter().collect());
+        plan_host(&graph, &registry(), &"node".parse().unwrap(), &observed)
+    }
+
+    /// Carries out a plan, and records what was done.
+    pub(crate) fn apply(&mut self, plan: &HostPlan) {
+        self.now += 100;
+        for change in &plan.changes {
+            for step in &change.steps {
+                self.step(step);
+            }
+            match &change.receipt {
+                Some(receipt) => self
+                    .receipts
+                    .insert(change.resource.clone(), receipt.clone()),
+                None => self.receipts.remove(&change.resource),
+            };
+        }
+    }
+
+    /// Plans a spec, carries the plan out, and checks that nothing is left to do.
+    pub(crate) fn converge(&mut self, spec: &str) -> HostPlan {
+        let plan = self.plan(spec);
+        assert_eq!(plan.unplanned, [], "cannot be planned");
+        self.apply(&plan);
+        let again = self.plan(spec);
+        let left: Vec<_> = again.changes.iter().map(|c| &c.resource).collect();
+        assert!(left.is_empty(), "did not converge: {:#?}", again.changes);
+        plan
+    }
+
+    fn step(&mut self, step: &Step) {
+        match step {
+            Step::WriteFile {
+                path,
+                content,
+                mode,
+                replaces,
+                owes,
+                ..
+            } => {
+                self.check_replaces(path, replaces);
+                let file = regular(content.bytes(), mode.bits(), self.now);
+                self.files
+                    .insert(path.to_string(), FileState::Regular(file));
+                self.owed.extend(owes.iter().map(ToString::to_string));
+            }
+            Step::RemoveFile {
+                path,
+                replaces,
+                owes,
+            } => {
+                self.check_replaces(path, replaces);
+                self.files.remove(path.as_str());
+                self.owed.extend(owes.iter().map(ToString::to_string));
+            }
+            Step::CreateDirectory { path, mode, .. } => {
+                let state = FileState::Directory(attributes(mode.bits()));
+                self.files.insert(path.to_string(), state);
+            }
+            Step::RemoveDirectory { path } => {
+                let below = format!("{path}/");
+                let inside = self.files.keys().find(|key| key.starts_with(&below));
+                assert_eq!(inside, None, "{path} is not empty");
+                self.files.remove(path.as_str());
+            }
+            Step::SetAttributes { path, mode, .. } => match self.files.get_mut(path.as_str()) {
+                Some(FileState::Regular(file)) => file.attributes = attributes(mode.bits()),
+                Some(FileState::Directory(found)) => *found = attributes(mode.bits()),
+                other => panic!("{path} is {other:?}"),
+            },
+            Step::SetSysctl { key, value } => {
+                assert!(self.sysctls.contains_key(key.as_str()), "no {key}");
+                self.sysctls.insert(key.to_string(), value.clone());
+            }
+            Step::LoadModule { name } => {
+                let module = self.modules.entry(name.to_string()).or_default();
+                assert!(module.available, "no {name}");
+                module.loaded = true;
+                if name.as_str() == "br_netfilter" {
+                    for family in ["iptables", "ip6tables", "arptables"] {
+                        let key = format!("net.bridge.bridge-nf-call-{family}");
+                        self.sysctls.insert(key, "1".into());
+                    }
+                }
+            }
+            Step::StopSwap => self.facts.swaps.clear(),
+            Step::InstallPackage { name, version } => {
+                let package = self.packages.entry(name.to_string()).or_default();
+                assert!(!package.held, "{name} is held");
+                let version = version.as_ref().map(ToString::to_string);
+                package.installed = version.or_else(|| package.candidate.take());
+                let unit = format!("{name}.service");
+                *self = self.clone().unit(&unit, &[]);
+            }
+            Step::RemovePackage { name } => {
+                self.packages
+                    .insert(name.to_string(), PackageState::default());
+            }
+            Step::HoldPackage { name } => self.packages.get_mut(name.as_str()).unwrap().held = true,
+            Step::UnholdPackage { name } => {
+                self.packages.get_mut(name.as_str()).unwrap().held = false;
+            }
+            Step::ReloadUnitFiles => {
+                for unit in self.units.values_mut() {
+                    unit.properties
+                        .insert("NeedDaemonReload".into(), "no".into());
+                }
+            }
+            Step::EnableUnit { name } => self.set(name, "UnitFileState", "enabled"),
+            Step::DisableUnit { name } => {
+                for wants in ["swap.target.wants", "multi-user.target.wants"] {
+                    self.files
+                        .remove(&format!("/etc/systemd/system/{wants}/{name}"));
+                }
+                self.set(name, "UnitFileState", "disabled");
+            }
+            Step::MaskUnit { name } => {
+                let path = format!("/etc/systemd/system/{name}");
+                let link = FileState::Symlink("/dev/null".into());
+                self.files.insert(path, link);
+                self.set(name, "LoadState", "masked");
+            }
+            Step::UnmaskUnit { name } => {
+                self.set(name, "LoadState", "loaded");
+                self.set(name, "UnitFileState", "disabled");
+            }
+            Step::StartUnit { name, .. }
+            | Step::RestartUnit { name, .. }
+            | Step::ReloadUnit { name, .. } => {
+                self.set(name, "ActiveState", "active");
+                // The machine's clock stands still during a run: what starts now started after what was written now.
+                self.set(
+                    name,
+                    "ExecMainStartTimestamp",
+                    "Mon 2033-11-21 20:12:34 UTC",
+                );
+                self.owed.remove(name.as_str());
+            }
+            Step::StopUnit { name } => self.set(name, "ActiveState", "inactive"),
+        }
+    }
+
+    fn set(&mut self, unit: &UnitName, property: &str, value: &str) {
+        let unit = self.units.entry(unit.to_string()).or_default();
+        unit.properties.insert(property.into(), value.into());
+    }
+
+    fn check_replaces(&self, path: &AbsPath, replaces: &Replaces) {
+        match (replaces, self.state(path.as_str())) {
+            (Replaces::Nothing | Replaces::NothingOrPackaged, FileState::Absent) => {}
+            (Replaces::File(digest), FileState::Regular(file)) if file.digest == *digest => {}
+            (replaces, state) => panic!("{path}: {replaces:?} but {state:?}"),
+        }
+    }
+}
+
+/// Returns the graph of a spec and what is wrong with it, each as `CODE message`.
+pub(crate) fn compile(spec: &str) -> (Graph, Vec<String>) {
+    compile_at("spec.yaml", spec)
+}
+
+/// As [`compile`], for a spec under a path.
+pub(crate) fn compile_at(name: &str, spec: &str) -> (Graph, Vec<String>) {
+    let mut sources = Sources::default();
+    let source = sources.add(name, spec);
+    let span = Span {
+        source,
+        start: 0,
+        end: 1,
+    };
+    let whole = node(&serde_yaml::from_str(spec).unwrap(), span);
+    let all: BTreeMap<_, _> = whole
+        .entries()
+        .iter()
+        .map(|entry| (entry.key.clone(), entry.node.clone()))
+        .collect();
+    let files = Files::default();
+    let sections = Sections {
+        all: &all,
+        files: &files,
+        sources: &sources,
+    };
+    let mut problems = Problems::default();
+    let declared = registry()
+        .iter()
+        .flat_map(|provider| provider.compile(&sections, &mut problems))
+        .collect();
+    let graph = Graph::build(declared, &sources, &mut problems);
+    let complaints = problems
+        .into_sorted()
+        .into_iter()
+        .map(|problem| format!("{} {}", problem.code, problem.message))
+        .collect();
+    (graph, complaints)
+}
+
+/// Returns a change by the name of its resource.
+#[track_caller]
+pub(crate) fn change<'a>(plan: &'a HostPlan, resource: &str) -> &'a Change {
+    plan.changes
+        .iter()
+        .find(|change| change.resource.to_string() == resource)
+        .unwrap_or_else(|| panic!("{resource} does not change: {plan:#?}"))
+}
+
+/// Returns the changes of a plan, one a line: the resource, then its differences.
+pub(crate) fn summary(plan: &HostPlan) -> Vec<String> {
+    let changes = plan.changes.iter().map(|change| {
+        let differences: Vec<_> = change
+            .differences
+            .iter()
+            .map(|d| format!("{} {}->{}", d.attribute, d.before, d.after))
+            .collect();
+        format!("{}: {}", change.resource, differences.join(", "))
+    });
+    let unplanned = plan.unplanned.iter().map(|unplanned| {
+        format!(
+            "{} {:?}: {}",
+            unplanned.resource, unplanned.verdict, unplanned.reason
+        )
+    });
+    changes.chain(unplanned).collect()
+}
+
+pub(crate) fn regular(content: &[u8], mode: u32, modified: i64) -> RegularFile {
+    RegularFile {
+        attributes: attributes(mode),
+        size: content.len() as u64,
+        links: 1,
+        modified,
+        digest: Digest::of(content),
+        content: Some(content.to_vec()),
+    }
+}
+
+pub(crate) fn attributes(mode: u32) -> Attributes {
+    Attributes {
+        mode,
+        owner: "root".into(),
+        group: "root".into(),
+    }
+}
+
+fn node(yaml: &serde_yaml::Value, span: Span) -> Node {
+    let value = match yaml {
+        serde_yaml::Value::Null => Value::Null,
+        serde_yaml::Value::Bool(value) => Value::Bool(*value),
+        serde_yaml::Value::Number(number) => match number.as_i64() {
+            Some(value) => Value::Integer(value),
+            None => Value::Float(number.to_string()),
+        },
+        serde_yaml::Value::String(text) => Value::String(text.clone()),
+        serde_yaml::Value::Sequence(items) => {
+            Value::List(items.iter().map(|item| node(item, span)).collect())
+        }
+        serde_yaml::Value::Mapping(map) => Value::Map(
+            map.iter()
+                .map(|(key, value)| Entry {
+                    key: key.as_str().unwrap().to_owned(),
+                    key_span: span,
+                    node: node(value, span),
+                })
+                .collect(),
+        ),
+        serde_yaml::Value::Tagged(_) => panic!("tags are not for specs"),
+    };
+    Node { span, value }
+}
