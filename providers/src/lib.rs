@@ -34,3 +34,60 @@ pub fn registry() -> Vec<Box<dyn Provider>> {
         Box::new(service::Services),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    /// Collects the fields of a schema that say nothing to their readers.
+    fn silent_fields(path: &str, schema: &Value, silent: &mut Vec<String>) {
+        for (name, field) in schema["properties"].as_object().into_iter().flatten() {
+            let path = format!("{path}.{name}");
+            if field["description"].as_str().is_none_or(str::is_empty) {
+                silent.push(path.clone());
+            }
+            silent_fields(&path, field, silent);
+        }
+        for keyword in ["anyOf", "oneOf"] {
+            for branch in schema[keyword].as_array().into_iter().flatten() {
+                silent_fields(path, branch, silent);
+            }
+        }
+        for keyword in ["items", "additionalProperties"] {
+            if schema[keyword].is_object() {
+                silent_fields(path, &schema[keyword], silent);
+            }
+        }
+    }
+
+    #[test]
+    fn every_field_is_described_closed_and_whole() {
+        for section in registry().iter().flat_map(|provider| provider.sections()) {
+            let schema = section.schema.as_value();
+            let mut silent = Vec::new();
+            silent_fields(section.name, schema, &mut silent);
+            assert_eq!(silent, [""; 0]);
+            let text = schema.to_string();
+            assert!(!text.contains("$ref"), "{text}");
+        }
+    }
+
+    #[test]
+    fn kinds_and_sections_have_one_owner() {
+        let providers = registry();
+        let mut kinds: Vec<_> = providers.iter().flat_map(|p| p.kinds()).collect();
+        let mut sections: Vec<_> = providers
+            .iter()
+            .flat_map(|p| p.sections())
+            .map(|s| s.name)
+            .collect();
+        let counts = (kinds.len(), sections.len());
+        kinds.sort_unstable();
+        kinds.dedup();
+        sections.sort_unstable();
+        sections.dedup();
+        assert_eq!((kinds.len(), sections.len()), counts);
+    }
+}

@@ -1702,7 +1702,8 @@ h_do_sysctl() {
 	h_why='the kernel has no such key'
 	[ -e "/proc/sys/$1" ] || return 1
 	{ printf '%s\n' "$h_wanted" >"/proc/sys/$1"; } 2>"$h_dir/said" || {
-		h_why="the kernel did not take the value: $(tail -n 1 -- "$h_dir/said")"
+		h_why=$(tail -n 1 -- "$h_dir/said")
+		h_why="the kernel did not take the value: ${h_why##*: }"
 		return 1
 	}
 	h_fold "$(cat -- "/proc/sys/$1" 2>/dev/null)"

@@ -29,9 +29,11 @@ pub fn plan_host(
         walk.visit(node, &predecessors);
     }
     let named = graph.ids();
+    // From the last name to the first, so that what stands in a directory is removed before it.
     for receipt in observed
         .receipts
         .values()
+        .rev()
         .filter(|receipt| !named.contains(&receipt.resource))
     {
         walk.visit_removal(receipt, providers);
@@ -86,16 +88,28 @@ impl<'a> Walk<'a> {
             receipt,
         });
         let awaited = self.awaited_by(predecessors);
+        let decision = Verdicted::from(decision);
         let obstacle = predecessors.iter().find(|predecessor| {
-            predecessor.edge == Edge::Requires && self.held_up.contains(predecessor.id)
+            self.held_up.contains(predecessor.id)
+                && (predecessor.edge == Edge::Requires || decision.restarts())
         });
-        match (Verdicted::from(decision), obstacle) {
+        match (decision, obstacle) {
             (Verdicted::Converged, _) => {
                 self.unchanged.push(node.id.clone());
                 self.awaited.insert(node.id.clone(), awaited);
             }
             (Verdicted::Change(_), Some(obstacle)) => {
-                let reason = format!("it requires {}, which cannot be planned", obstacle.id);
+                let reason = match obstacle.edge {
+                    Edge::Requires => {
+                        format!("it requires {}, which cannot be planned", obstacle.id)
+                    }
+                    Edge::Notifies | Edge::NotifiesOf(_) => {
+                        format!(
+                            "it would restart with {}, which cannot be planned",
+                            obstacle.id
+                        )
+                    }
+                };
                 self.hold_up(&node.id, Some(node), (Verdict::Unknown, reason, None));
             }
             (Verdicted::Change(proposal), None) => {
@@ -180,6 +194,15 @@ enum Verdicted {
     Converged,
     Change(Proposal),
     HeldUp(HeldUp),
+}
+
+impl Verdicted {
+    /// Whether a service would read its configuration again, whatever that holds now.
+    fn restarts(&self) -> bool {
+        let restarts =
+            |step: &Step| matches!(step, Step::RestartUnit { .. } | Step::ReloadUnit { .. });
+        matches!(self, Self::Change(proposal) if proposal.steps.iter().any(restarts))
+    }
 }
 
 impl From<Result<Decision, Unanswered>> for Verdicted {
@@ -287,6 +310,7 @@ mod tests {
     use crate::question::{Answer, Question, SysctlState};
     use crate::resource::{Declared, Relation, Resource};
     use crate::source::{Sources, Span};
+    use crate::step::Gate;
 
     /// A sysctl that should be 1, enough of a resource to plan with.
     #[derive(Debug)]
@@ -325,7 +349,15 @@ mod tests {
                     Decision::Converged
                 }
                 SysctlState::Value(value) if value == "1" => {
-                    let mut proposal = Proposal::new(Action::Restart, Vec::new());
+                    let restart = Step::RestartUnit {
+                        name: "test.service".parse().unwrap(),
+                        gate: Gate {
+                            start_seconds: 1,
+                            steady_seconds: 1,
+                            cri_socket: None,
+                        },
+                    };
+                    let mut proposal = Proposal::new(Action::Restart, vec![restart]);
                     proposal.reasons = situation
                         .notified_by
                         .iter()
@@ -472,6 +504,28 @@ mod tests {
             ]
         );
         assert_eq!(plan.changes.len(), 1);
+    }
+
+    #[test]
+    fn nothing_restarts_with_a_configuration_that_is_refused() {
+        let plan = plan(
+            &[
+                ("config", "+service", "!"),
+                ("other", "+service", "0"),
+                ("service", "", "1"),
+            ],
+            &[],
+        );
+        let changed: Vec<_> = plan
+            .changes
+            .iter()
+            .map(|change| change.resource.name())
+            .collect();
+        assert_eq!(changed, ["other"]);
+        assert_eq!(
+            plan.unplanned[1].reason,
+            "it would restart with one/config, which cannot be planned"
+        );
     }
 
     #[test]

@@ -11,7 +11,6 @@ use engine::resource::{Declared, Provider, Section, Sections};
 use engine::source::Span;
 use engine::spec::{Node, Value};
 use engine::step::Gate;
-use schemars::schema_for;
 
 mod draft;
 mod edit;
@@ -32,6 +31,7 @@ use section::{ContainerdSection, KubernetesSection, RuntimeSection};
 use version::KubernetesVersion;
 
 use crate::package::PackageResource;
+use crate::section::schema;
 use crate::service::{OwnedService, UnitOwner, service_for};
 
 /// The kind of the resource that is a configuration file of containerd.
@@ -49,11 +49,11 @@ impl Provider for ContainerdProvider {
         vec![
             Section {
                 name: "runtime",
-                schema: schema_for!(RuntimeSection),
+                schema: schema::<RuntimeSection>(),
             },
             Section {
                 name: "kubernetes",
-                schema: schema_for!(KubernetesSection),
+                schema: schema::<KubernetesSection>(),
             },
         ]
     }

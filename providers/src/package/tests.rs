@@ -1,1 +1,193 @@
 //! Tests of packages.
+
+use crate::testing::{Machine, change, compile, summary};
+use engine::plan::Verdict;
+use engine::question::PackageState;
+use engine::step::{Disruption, Step};
+
+fn host(change: impl FnOnce(&mut PackageState)) -> Machine {
+    Machine::debian().package("containerd", change)
+}
+
+fn installed(package: &mut PackageState) {
+    package.installed = Some("1.7.24".into());
+}
+
+#[test]
+fn a_package_by_its_state() {
+    for (entry, state, expected) in [
+        (
+            "containerd",
+            PackageState {
+                candidate: Some("1.7.24".into()),
+                ..PackageState::default()
+            },
+            &["package/containerd: version ->1.7.24"][..],
+        ),
+        (
+            "{name: containerd, hold: true}",
+            PackageState {
+                candidate: Some("1.7.24".into()),
+                ..PackageState::default()
+            },
+            &["package/containerd: version ->1.7.24, hold no->yes"],
+        ),
+        (
+            "containerd",
+            PackageState {
+                installed: Some("1.6".into()),
+                ..PackageState::default()
+            },
+            &[],
+        ),
+        (
+            "containerd",
+            PackageState::default(),
+            &["package/containerd Refused: the host knows no package `containerd`"],
+        ),
+        (
+            "containerd",
+            PackageState {
+                broken: Some("half-configured".into()),
+                ..PackageState::default()
+            },
+            &["package/containerd Refused: `containerd` is half-configured"],
+        ),
+        (
+            "{name: containerd, version: \"1.7\"}",
+            PackageState {
+                installed: Some("1.6".into()),
+                ..PackageState::default()
+            },
+            &["package/containerd: version 1.6->1.7"],
+        ),
+        (
+            "{name: containerd, version: \"1.7\"}",
+            PackageState {
+                installed: Some("1.7".into()),
+                held: true,
+                ..PackageState::default()
+            },
+            &[],
+        ),
+        (
+            "{name: containerd, hold: true}",
+            PackageState {
+                installed: Some("1.7".into()),
+                ..PackageState::default()
+            },
+            &["package/containerd: hold no->yes"],
+        ),
+        (
+            "{name: containerd, hold: false}",
+            PackageState {
+                installed: Some("1.7".into()),
+                held: true,
+                ..PackageState::default()
+            },
+            &["package/containerd: hold yes->no"],
+        ),
+        (
+            "{name: containerd, state: absent}",
+            PackageState {
+                installed: Some("1.7".into()),
+                held: true,
+                ..PackageState::default()
+            },
+            &["package/containerd: version 1.7->"],
+        ),
+        (
+            "{name: containerd, state: absent}",
+            PackageState::default(),
+            &[],
+        ),
+    ] {
+        let spec = format!("packages: [{entry}]");
+        let mut host = host(|package| *package = state.clone());
+        let plan = host.plan(&spec);
+        assert_eq!(summary(&plan), expected, "{entry} {state:?}");
+        if plan.unplanned.is_empty() {
+            host.converge(&spec);
+        }
+    }
+}
+
+#[test]
+fn a_hold_is_lifted_for_a_change_and_kept() {
+    let host = host(|package| {
+        installed(package);
+        package.held = true;
+    });
+    let plan = host.plan("packages: [{name: containerd, version: \"2.0\"}]");
+    let change = change(&plan, "package/containerd");
+    assert!(matches!(
+        &change.steps[..],
+        [
+            Step::UnholdPackage { .. },
+            Step::InstallPackage { .. },
+            Step::HoldPackage { .. }
+        ]
+    ));
+    assert_eq!(change.disruption, Disruption::Restart);
+}
+
+#[test]
+fn a_version_that_is_not_the_candidate_is_conditional() {
+    let host = host(|package| package.candidate = Some("1.7".into()));
+    let plan = host.plan("packages: [{name: containerd, version: \"2.0\"}]");
+    assert_eq!(
+        change(&plan, "package/containerd").verdict(),
+        Verdict::Conditional
+    );
+}
+
+#[test]
+fn a_source_of_the_same_plan_may_have_it() {
+    let spec = "\
+files: [{path: /etc/x.list, content: deb}]
+packages: [{name: containerd, requires: [file//etc/x.list]}]";
+    let plan = Machine::debian().plan(spec);
+    assert_eq!(
+        change(&plan, "package/containerd").verdict(),
+        Verdict::Conditional
+    );
+}
+
+#[test]
+fn what_was_installed_is_removed_when_no_spec_names_it() {
+    let mut machine = host(|package| package.candidate = Some("1.7".into()));
+    machine.converge("packages: [containerd]");
+    let plan = machine.converge("packages: []");
+    assert_eq!(summary(&plan), ["package/containerd: version 1.7->"]);
+    let mut machine = host(installed);
+    machine.converge("packages: [{name: containerd, hold: true}]");
+    assert_eq!(
+        machine.plan("packages: []").changes,
+        [],
+        "it was there before"
+    );
+}
+
+#[test]
+fn other_package_managers_are_not_guessed() {
+    let host = host(installed).facts(|facts| facts.commands.clear());
+    let plan = host.plan("packages: [containerd]");
+    assert_eq!(plan.unplanned[0].verdict, Verdict::Unknown);
+}
+
+#[test]
+fn contradictions_are_refused() {
+    for (entry, expected) in [
+        (
+            "{name: a, state: absent, version: \"1\"}",
+            "E228 `a` has `version` but is absent",
+        ),
+        (
+            "{name: a, state: absent, hold: true}",
+            "E228 `a` has `hold` but is absent",
+        ),
+    ] {
+        let (_, complaints) = compile(&format!("packages: [{entry}]"));
+        assert_eq!(complaints, [expected]);
+    }
+}

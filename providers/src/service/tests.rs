@@ -1,1 +1,240 @@
 //! Tests of services.
+
+use crate::testing::{Machine, change, compile, summary};
+use engine::plan::Verdict;
+use engine::resource::{Action, Reason};
+use engine::step::Step;
+
+/// Plans `services: [{name: x.service, …}]` for a unit with these properties on top of a running one.
+fn plan(entry: &str, properties: &[(&str, &str)]) -> Vec<String> {
+    let spec = format!("services: [{{name: x.service, {entry}}}]");
+    let mut host = Machine::debian().unit("x.service", properties);
+    let plan = host.plan(&spec);
+    if plan.unplanned.is_empty() {
+        host.converge(&spec);
+    }
+    summary(&plan)
+}
+
+#[test]
+fn a_unit_by_its_state() {
+    const STOPPED: (&str, &str) = ("ActiveState", "inactive");
+    const DISABLED: (&str, &str) = ("UnitFileState", "disabled");
+    const MASKED: (&str, &str) = ("LoadState", "masked");
+    for (entry, properties, expected) in [
+        ("", &[STOPPED, DISABLED][..], &[][..]),
+        ("enabled: true, active: true", &[], &[]),
+        ("enabled: false, active: false", &[STOPPED, DISABLED], &[]),
+        ("masked: true", &[STOPPED, DISABLED, MASKED], &[]),
+        ("enabled: true", &[DISABLED], &["enabled no->yes"]),
+        (
+            "enabled: true",
+            &[("UnitFileState", "enabled-runtime")],
+            &["enabled no->yes"],
+        ),
+        ("enabled: false", &[], &["enabled yes->no"]),
+        ("active: true", &[STOPPED], &["active inactive->active"]),
+        (
+            "active: true",
+            &[("ActiveState", "failed")],
+            &["active failed->active"],
+        ),
+        ("active: false", &[], &["active active->inactive"]),
+        (
+            "masked: true",
+            &[],
+            &["enabled yes->no, active active->inactive, masked no->yes"],
+        ),
+        (
+            "masked: false, enabled: true, active: true",
+            &[STOPPED, DISABLED, MASKED],
+            &["masked yes->no, enabled no->yes, active inactive->active"],
+        ),
+        (
+            "enabled: true",
+            &[("NeedDaemonReload", "yes")],
+            &["unit files changed since systemd read them->read"],
+        ),
+    ] {
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|line| format!("service/x.service: {line}"))
+            .collect();
+        assert_eq!(plan(entry, properties), expected, "{entry} {properties:?}");
+    }
+    for (entry, properties, expected) in [
+        (
+            "active: true",
+            &[STOPPED, MASKED][..],
+            "Refused: `x.service` is masked",
+        ),
+        (
+            "enabled: true",
+            &[("UnitFileState", "static")],
+            "Refused: `x.service` cannot be enabled: its unit file is static",
+        ),
+        (
+            "enabled: true",
+            &[("LoadState", "bad-setting")],
+            "Refused: systemd cannot load the unit file of `x.service`",
+        ),
+        (
+            "enabled: true",
+            &[("LoadState", "not-found")],
+            "Refused: the host has no unit `x.service`",
+        ),
+    ] {
+        assert_eq!(
+            plan(entry, properties),
+            [format!("service/x.service {expected}")],
+            "{entry}"
+        );
+    }
+    assert_eq!(
+        plan("enabled: false", &[("LoadState", "not-found")]),
+        [""; 0]
+    );
+}
+
+const WITH_CONFIG: &str = "\
+files: [{path: /etc/x.conf, content: new, notifies: [service/x.service]}]
+services: [{name: x.service, active: true}]";
+
+#[test]
+fn a_changed_config_restarts_what_runs() {
+    let mut host = Machine::debian().unit("x.service", &[]);
+    let plan = host.converge(WITH_CONFIG);
+    let service = change(&plan, "service/x.service");
+    assert_eq!(service.action, Action::Restart);
+    assert!(
+        matches!(&service.reasons[..], [Reason::NotifiedBy(file)] if file.name() == "/etc/x.conf")
+    );
+    assert!(host.owed.is_empty());
+}
+
+#[test]
+fn a_restart_that_is_owed_is_not_lost() {
+    let converged = || {
+        Machine::debian()
+            .file("/etc/x.conf", "new")
+            .unit("x.service", &[])
+    };
+    assert_eq!(converged().plan(WITH_CONFIG).changes, []);
+
+    let mut stopped = converged();
+    stopped.owed.insert("x.service".into());
+    let newer = converged().with_file("/etc/x.conf", |file| file.modified = 1_800_000_000);
+    for (name, mut host) in [("owed", stopped), ("newer", newer)] {
+        let plan = host.plan(WITH_CONFIG);
+        let service = change(&plan, "service/x.service");
+        assert_eq!(service.action, Action::Restart, "{name}");
+        assert!(matches!(&service.reasons[..], [Reason::Owed(_)]), "{name}");
+        host.converge(WITH_CONFIG);
+    }
+}
+
+#[test]
+fn reload_is_used_where_it_does() {
+    let spec = WITH_CONFIG.replace("active: true", "onChange: reload");
+    for (can, action) in [("yes", Action::Reload), ("no", Action::Restart)] {
+        let mut host = Machine::debian().unit("x.service", &[("CanReload", can)]);
+        let plan = host.converge(&spec);
+        assert_eq!(
+            change(&plan, "service/x.service").action,
+            action,
+            "CanReload={can}"
+        );
+    }
+    let mut host = Machine::debian().unit("x.service", &[("CanReload", "yes")]);
+    host.owed.insert("x.service".into());
+    let plan = host.plan("services: [{name: x.service, onChange: reload}]");
+    assert_eq!(
+        plan.changes[0].action,
+        Action::Restart,
+        "an old debt may need more than a reload"
+    );
+}
+
+#[test]
+fn drop_ins_are_files_and_need_a_restart() {
+    let spec = "services: [{name: x.service, onChange: reload, dropIns: {limits: \"[Service]\"}}]";
+    let mut host = Machine::debian().unit("x.service", &[("CanReload", "yes")]);
+    let plan = host.converge(spec);
+    let order: Vec<_> = plan
+        .changes
+        .iter()
+        .map(|c| c.resource.to_string())
+        .collect();
+    assert_eq!(
+        order,
+        [
+            "directory//etc/systemd/system/x.service.d",
+            "file//etc/systemd/system/x.service.d/limits.conf",
+            "service/x.service"
+        ]
+    );
+    assert!(matches!(
+        &plan.changes[2].steps[..],
+        [Step::ReloadUnitFiles, Step::RestartUnit { .. }]
+    ));
+    let plan = Machine::debian()
+        .unit("x.service", &[("ActiveState", "inactive")])
+        .plan(spec);
+    assert!(matches!(
+        &plan.changes[2].steps[..],
+        [Step::ReloadUnitFiles]
+    ));
+}
+
+#[test]
+fn a_unit_comes_with_its_package() {
+    let spec =
+        "packages: [chrony]\nservices: [{name: chrony.service, enabled: true, active: true}]";
+    let mut host = Machine::debian().package("chrony", |p| p.candidate = Some("4.3".into()));
+    let plan = host.converge(spec);
+    let service = change(&plan, "service/chrony.service");
+    assert_eq!(
+        (service.action, service.verdict()),
+        (Action::Create, Verdict::Change)
+    );
+
+    let spec = "packages: [other]\nservices: [{name: chrony.service, active: true}]";
+    let host = Machine::debian().package("other", |p| p.candidate = Some("1".into()));
+    let plan = host.plan(spec);
+    assert_eq!(
+        change(&plan, "service/chrony.service").verdict(),
+        Verdict::Conditional
+    );
+}
+
+#[test]
+fn other_init_systems_are_not_guessed() {
+    let host = Machine::debian().facts(|facts| facts.init = engine::facts::Init::Other);
+    let plan = host.plan("services: [{name: x.service, active: true}]");
+    assert_eq!(plan.unplanned[0].verdict, Verdict::Unknown);
+}
+
+#[test]
+fn odd_specs_are_refused() {
+    for (spec, expected) in [
+        (
+            "[{name: x.service}, {name: x.service}]",
+            "E201 `x.service` is managed twice",
+        ),
+        (
+            "[{name: x.service, masked: true, active: true}]",
+            "E217 `x.service` is masked, so it cannot be active",
+        ),
+        (
+            "[{name: ssh.service, active: false}]",
+            "E230 without `ssh.service` the node may be out of reach",
+        ),
+        (
+            "[{name: x.service, dropIns: {../x: y}}]",
+            "E229 `../x` is not the name of a drop-in",
+        ),
+    ] {
+        let (_, complaints) = compile(&format!("services: {spec}"));
+        assert_eq!(complaints, [expected], "{spec}");
+    }
+}

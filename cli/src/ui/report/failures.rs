@@ -55,7 +55,13 @@ fn change_failure(change: &ChangeReport) -> Option<Failure<'_>> {
     let (word, text) = match &change.outcome {
         Outcome::Failed(text) => ("failed", text),
         Outcome::Undone(text) => ("undone", text),
-        Outcome::Done | Outcome::Skipped(_) | Outcome::NotReached => return None,
+        Outcome::Skipped(because) => {
+            return Some(Failure {
+                title: format!("{} skipped, since {because} was not done", change.resource),
+                text: Vec::new(),
+            });
+        }
+        Outcome::Done | Outcome::NotReached => return None,
     };
     Some(Failure {
         title: format!("{} {word}", change.resource),

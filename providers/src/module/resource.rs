@@ -1,0 +1,251 @@
+//! The `module` resource.
+
+use std::collections::BTreeMap;
+
+use engine::name::{ModuleName, ResourceId, SysctlKey};
+use engine::question::{ModuleState, Question, SysctlState, Unanswered};
+use engine::resource::{Action, Decision, Proposal, Relation, Resource, Situation};
+use engine::step::{Disruption, Step};
+
+use super::boot::{self, Block, Boot};
+use super::{LOAD_FILE, OPTIONS_FILE};
+use crate::file::refused;
+use crate::section::requires;
+
+/// One kernel module.
+#[derive(Debug, Clone)]
+pub(super) struct Module {
+    pub(super) name: ModuleName,
+    pub(super) options: BTreeMap<String, String>,
+    /// Files of the spec that also say something of modules, and what else is written to come first.
+    pub(super) after: Vec<ResourceId>,
+}
+
+impl Resource for Module {
+    fn id(&self) -> ResourceId {
+        ResourceId::new("module", &self.name)
+    }
+
+    fn desired(&self) -> String {
+        format!("module {}", self.options_line())
+    }
+
+    fn questions(&self) -> Vec<Question> {
+        let mut questions = boot::questions();
+        questions.push(Question::Module(self.name.clone()));
+        questions.push(Question::Sysctl(modules_disabled()));
+        questions.extend(self.proof().map(Question::Sysctl));
+        questions
+    }
+
+    fn relations(&self) -> Vec<Relation> {
+        [LOAD_FILE, OPTIONS_FILE]
+            .into_iter()
+            .map(|path| ResourceId::new("file", path))
+            .chain(self.after.iter().cloned())
+            .map(requires)
+            .collect()
+    }
+
+    fn decide(&self, situation: &Situation<'_>) -> Result<Decision, Unanswered> {
+        let state = situation.observed.module(&self.name)?;
+        let present = self.is_present(state, situation)?;
+        if state.builtin || (present && !state.loaded && !state.available) {
+            self.decide_builtin(state, situation)
+        } else {
+            self.decide_loadable(state, present, situation)
+        }
+    }
+}
+
+impl Module {
+    /// Returns the name and the options as modprobe.d has them.
+    pub(super) fn options_line(&self) -> String {
+        let start = format!("options {}", self.name);
+        self.options.iter().fold(start, |line, (name, value)| {
+            format!("{line} {name}={value}")
+        })
+    }
+
+    /// Whether the module works now.
+    fn is_present(
+        &self,
+        state: &ModuleState,
+        situation: &Situation<'_>,
+    ) -> Result<bool, Unanswered> {
+        Ok(state.loaded || state.builtin || state.in_sysfs || self.is_functional(situation)?)
+    }
+
+    /// Whether what the module is for is there, however it came to be.
+    fn is_functional(&self, situation: &Situation<'_>) -> Result<bool, Unanswered> {
+        if situation.facts().file_systems.contains(self.name.as_str()) {
+            return Ok(true);
+        }
+        match self.proof() {
+            Some(key) => Ok(*situation.observed.sysctl(&key)? != SysctlState::Absent),
+            None => Ok(false),
+        }
+    }
+
+    /// Returns a sysctl that exists only if the module works.
+    fn proof(&self) -> Option<SysctlKey> {
+        (self.name.as_str() == "br_netfilter").then(|| {
+            "net.bridge.bridge-nf-call-iptables"
+                .parse()
+                .expect("a sysctl key")
+        })
+    }
+
+    fn decide_loadable(
+        &self,
+        state: &ModuleState,
+        present: bool,
+        situation: &Situation<'_>,
+    ) -> Result<Decision, Unanswered> {
+        let boot = Boot::after(situation)?;
+        if let Some(block) = boot.blocks(&self.name) {
+            return Ok(self.blocked(&block));
+        }
+        if !present && !state.available && !self.comes_with_package(situation) {
+            return Ok(self.not_available());
+        }
+        if !present && loading_is_disabled(situation)? {
+            return Ok(refused(
+                format!(
+                    "`{}` is not loaded, and the kernel loads no more modules",
+                    self.name
+                ),
+                "kernel.modules_disabled is 1: reboot the node without that setting",
+            ));
+        }
+        let steps = if present {
+            Vec::new()
+        } else {
+            vec![Step::LoadModule {
+                name: self.name.clone(),
+            }]
+        };
+        let action = if present {
+            Action::Update
+        } else {
+            Action::Create
+        };
+        let mut proposal = Proposal::new(action, steps);
+        if !present {
+            proposal = proposal.difference("running", "not loaded", "loaded");
+        }
+        if !boot.loads(&self.name) {
+            proposal = proposal.difference("boot", "not loaded", "loaded");
+        }
+        proposal = self.compare_options(proposal, state, &boot);
+        if proposal.differences.is_empty() {
+            return Ok(Decision::Converged);
+        }
+        if !present && !state.available {
+            proposal.condition = Some("a package of this plan must bring it".to_owned());
+        }
+        Ok(Decision::Change(proposal))
+    }
+
+    /// Adds the options that differ: those of the loaded module, and those that another file sets after ours.
+    fn compare_options(
+        &self,
+        mut proposal: Proposal,
+        state: &ModuleState,
+        boot: &Boot<'_>,
+    ) -> Proposal {
+        let at_boot = boot.options(&self.name);
+        for (name, wanted) in &self.options {
+            let running = state.parameters.get(name).filter(|_| state.loaded);
+            if let Some(running) = running.filter(|running| !same_option(running, wanted)) {
+                proposal = proposal.difference(&format!("option {name}"), running, wanted);
+                proposal.disruption = Disruption::Reboot;
+                proposal.condition = Some(
+                    "the module is loaded with other options; they change when it is loaded again, at the next boot"
+                        .to_owned(),
+                );
+            }
+            if let Some((value, place)) = at_boot.get(name.as_str())
+                && !same_option(value, wanted)
+            {
+                proposal = proposal.difference(&format!("boot option {name}"), *value, wanted);
+                proposal.condition = Some(format!(
+                    "option {name}={value} is set by {place}, which is read after ours"
+                ));
+            }
+        }
+        proposal
+    }
+
+    /// Decides about a module that is part of the kernel: there is nothing to load, and its options come from elsewhere.
+    fn decide_builtin(
+        &self,
+        state: &ModuleState,
+        situation: &Situation<'_>,
+    ) -> Result<Decision, Unanswered> {
+        let boot = Boot::after(situation)?;
+        let wrong = self.options.iter().find(|(name, wanted)| {
+            let running = state.parameters.get(*name);
+            let at_boot = boot.command_line_option(&self.name, name);
+            !running.is_some_and(|running| same_option(running, wanted))
+                && !at_boot.is_some_and(|value| same_option(value, wanted))
+        });
+        Ok(match wrong {
+            None => Decision::Converged,
+            Some((name, wanted)) => refused(
+                format!(
+                    "`{}` is built into the kernel, so modprobe.d does not set its option `{name}`",
+                    self.name
+                ),
+                &format!(
+                    "add `{}.{name}={wanted}` to the kernel's command line and reboot",
+                    self.name
+                ),
+            ),
+        })
+    }
+
+    fn comes_with_package(&self, situation: &Situation<'_>) -> bool {
+        self.after
+            .iter()
+            .any(|resource| resource.kind() == "package" && situation.changes(resource))
+    }
+
+    fn blocked(&self, block: &Block) -> Decision {
+        refused(
+            format!(
+                "`{}` will not be loaded at boot: `{}` in {} {}",
+                self.name, block.line, block.place, block.effect
+            ),
+            "remove that line, or leave the module out of the spec",
+        )
+    }
+
+    fn not_available(&self) -> Decision {
+        refused(
+            format!("the running kernel has no module `{}`", self.name),
+            "if the kernel was upgraded since the last boot, reboot; some distributions split modules off \
+             (kernel-modules-extra on RHEL and its kin, linux-modules-extra on Ubuntu); in a container the module is \
+             loaded on the host",
+        )
+    }
+}
+
+fn loading_is_disabled(situation: &Situation<'_>) -> Result<bool, Unanswered> {
+    let disabled = situation.observed.sysctl(&modules_disabled())?;
+    Ok(*disabled == SysctlState::Value("1".to_owned()))
+}
+
+fn modules_disabled() -> SysctlKey {
+    "kernel.modules_disabled".parse().expect("a sysctl key")
+}
+
+/// Whether two spellings of an option are the same: the kernel shows booleans as `Y` and `N`.
+fn same_option(one: &str, other: &str) -> bool {
+    let canonical = |text: &str| match text.trim() {
+        "Y" | "y" | "1" => "1".to_owned(),
+        "N" | "n" | "0" => "0".to_owned(),
+        text => text.to_owned(),
+    };
+    canonical(one) == canonical(other)
+}
