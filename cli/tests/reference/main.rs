@@ -56,7 +56,10 @@ fn help(command: &str) -> String {
 
 fn table(name: &str) -> String {
     if name == "inventory" {
-        return fields::table("", inventory::schema().as_value());
+        let all = fields::table("", inventory::schema().as_value());
+        // They are those of a host; the template says so.
+        let lines = all.lines().filter(|line| !line.starts_with("| `defaults."));
+        return lines.collect::<Vec<_>>().join("\n");
     }
     let section = registry()
         .iter()
