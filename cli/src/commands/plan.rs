@@ -17,9 +17,10 @@ use crate::ui::plan::{PlanView, render, saved};
 use crate::ui::{Ui, json};
 
 pub(super) fn run(ui: &Ui, args: &PlanArgs) -> Result<ExitStatus, CommandError> {
-    let session = Session::open(ui, &args.input, via(args.local))?;
-    let fleet = session.fleet(args.input.limit.as_deref())?;
-    let watched = Watched::install(ui, &args.input)?;
+    let input = args.input.with(&args.paths);
+    let session = Session::open(ui, &input, via(args.local))?;
+    let fleet = session.fleet(input.limit.as_deref())?;
+    let watched = Watched::install(ui, &input)?;
     let plan = session.plan(&args.fleet, &fleet, &watched)?;
     let summary = PlanSummary::of(&plan);
     let status = watched

@@ -13,8 +13,9 @@ use crate::ui::prompt::{Consent, Question};
 use crate::ui::status::{StatusRow, shown};
 
 pub(super) fn run(ui: &Ui, args: &PurgeArgs) -> Result<ExitStatus, CommandError> {
-    let session = Session::open(ui, &args.input, via(args.local))?;
-    let fleet = Fleet::bare(&session.hosts(args.input.limit.as_deref())?);
+    let input = args.input.with(&args.paths);
+    let session = Session::open(ui, &input, via(args.local))?;
+    let fleet = Fleet::bare(&session.hosts(input.limit.as_deref())?);
     let question = Question {
         text: &format!(
             "Remove hardstand's records from {} hosts? Drift and removals are no longer told after that.",
@@ -27,7 +28,7 @@ pub(super) fn run(ui: &Ui, args: &PurgeArgs) -> Result<ExitStatus, CommandError>
         ui.note("Nothing was removed.\n");
         return Ok(ExitStatus::Done);
     }
-    let watched = Watched::install(ui, &args.input)?;
+    let watched = Watched::install(ui, &input)?;
     let purged = session.work(Task::Purge, &args.fleet, &fleet, &watched, |run| {
         run.purge()
     })?;

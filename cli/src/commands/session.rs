@@ -1,7 +1,6 @@
 //! What most commands begin with: read the specs and inventories, take some of their hosts, compile what each should be.
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
 
@@ -43,13 +42,7 @@ pub(super) struct Session<'a> {
 impl<'a> Session<'a> {
     /// Reads what the command line names. Everything that is wrong is printed, and is an error.
     pub(super) fn open(ui: &'a Ui, input: &InputArgs, via: Via) -> Result<Self, CommandError> {
-        let paths: Vec<PathBuf> = input
-            .files
-            .iter()
-            .chain(&input.inventories)
-            .cloned()
-            .collect();
-        let documents = read_documents(&paths, &mut io::stdin().lock())
+        let documents = read_documents(&input.paths(), &mut io::stdin().lock())
             .map_err(|problems| report(ui, problems, &Sources::default()))?;
         let session = Self::load(ui, documents, Files::default(), via)?;
         match via {

@@ -13,9 +13,10 @@ use crate::ui::progress::Task;
 use crate::ui::status::{StatusRow, shown};
 
 pub(super) fn run(ui: &Ui, args: &StatusArgs) -> Result<ExitStatus, CommandError> {
-    let session = Session::open(ui, &args.input, via(args.local))?;
-    let fleet = Fleet::bare(&session.hosts(args.input.limit.as_deref())?);
-    let watched = Watched::install(ui, &args.input)?;
+    let input = args.input.with(&args.paths);
+    let session = Session::open(ui, &input, via(args.local))?;
+    let fleet = Fleet::bare(&session.hosts(input.limit.as_deref())?);
+    let watched = Watched::install(ui, &input)?;
     let observed = session.work(Task::Ask, &args.fleet, &fleet, &watched, |run| {
         run.observe_all()
     })?;
