@@ -114,6 +114,8 @@ pub enum Edge {
 pub enum Topic {
     /// The runtime's cgroup driver changed; the kubelet reads it once, when it starts.
     CgroupDriver,
+    /// Only what a unit takes up by a reload changed, so that it need not restart.
+    ReloadSuffices,
 }
 
 /// All that a resource may look at when it decides.

@@ -84,9 +84,9 @@ pub(crate) fn fragments(
 }
 
 /// What a path holds after the proposals: a text, or nothing.
-type Rewritten<'a> = BTreeMap<&'a AbsPath, Option<String>>;
+pub(crate) type Rewritten<'a> = BTreeMap<&'a AbsPath, Option<String>>;
 
-fn rewritten(proposed: &BTreeMap<ResourceId, Proposal>) -> Rewritten<'_> {
+pub(crate) fn rewritten(proposed: &BTreeMap<ResourceId, Proposal>) -> Rewritten<'_> {
     proposed
         .values()
         .flat_map(|proposal| &proposal.steps)

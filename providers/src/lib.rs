@@ -11,6 +11,7 @@ pub mod service;
 
 mod confdir;
 mod containerd;
+mod crio;
 mod kubelet;
 mod module;
 mod package;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::version::KubernetesVersion;
 use crate::containerd::ContainerdSection;
+use crate::crio::CrioSection;
 
 /// The container runtime of a node. Exactly one is chosen.
 //
@@ -19,6 +20,8 @@ use crate::containerd::ContainerdSection;
 pub(super) struct RuntimeSection {
     /// containerd, 1.6 or newer.
     containerd: Option<ContainerdSection>,
+    /// CRI-O, 1.20 or newer.
+    crio: Option<CrioSection>,
 }
 
 /// Who manages the cgroups of containers.

@@ -15,6 +15,11 @@ impl KubernetesVersion {
         self.minor >= 26
     }
 
+    /// Returns the number after the dot.
+    pub(crate) fn minor(self) -> u32 {
+        self.minor
+    }
+
     /// Returns the pause image that kubeadm of this version expects, if it is known.
     pub(crate) fn pause_image(self) -> Option<String> {
         let tag = match self.minor {

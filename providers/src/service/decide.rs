@@ -2,7 +2,7 @@
 
 use engine::facts::Init;
 use engine::question::{FileState, Unanswered, UnitState};
-use engine::resource::{Action, Decision, Proposal, Reason, Situation};
+use engine::resource::{Action, Decision, Proposal, Reason, Situation, Topic};
 use engine::step::Step;
 
 use super::is_running;
@@ -225,9 +225,9 @@ fn refresh(
         }));
     }
     let mut reasons = notifications(situation);
-    let reloads = service.on_change == OnChange::Reload
-        && state.property("CanReload") == "yes"
-        && !unit_files_change(situation);
+    let wants_reload = service.on_change == OnChange::Reload || reload_suffices(situation);
+    let reloads =
+        wants_reload && state.property("CanReload") == "yes" && !unit_files_change(situation);
     let mut how = if reloads {
         OnChange::Reload
     } else {
@@ -239,6 +239,7 @@ fn refresh(
     } else if service.on_change == OnChange::Restart
         && let Some(stale) = stale_config(service, state, situation)?
     {
+        how = OnChange::Restart;
         reasons.push(Reason::Owed(stale));
     }
     Ok((!reasons.is_empty()).then_some(Refresh { how, reasons }))
@@ -261,6 +262,16 @@ fn stale_config(
         }
     }
     Ok(None)
+}
+
+/// Whether all that changes for the unit is taken up by a reload.
+fn reload_suffices(situation: &Situation<'_>) -> bool {
+    let mut changes = situation
+        .notified_by
+        .iter()
+        .map(|notifier| situation.proposed.get(notifier));
+    changes
+        .all(|change| change.is_some_and(|change| change.topics.contains(&Topic::ReloadSuffices)))
 }
 
 fn notifications(situation: &Situation<'_>) -> Vec<Reason> {
