@@ -11,6 +11,7 @@ pub mod service;
 
 mod confdir;
 mod containerd;
+mod docker;
 mod kubelet;
 mod module;
 mod package;

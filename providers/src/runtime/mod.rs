@@ -26,6 +26,7 @@ pub(crate) use socket::canonical;
 pub(crate) use version::{KubernetesVersion, leading_number};
 
 use crate::containerd;
+use crate::docker;
 use crate::section::schema;
 use section::{KubernetesSection, RuntimeSection};
 
@@ -61,7 +62,7 @@ impl Provider for Runtimes {
     }
 
     fn kinds(&self) -> &'static [&'static str] {
-        &[containerd::KIND]
+        &[containerd::KIND, docker::KIND]
     }
 
     fn compile(&self, sections: &Sections<'_>, problems: &mut Problems) -> Vec<Declared> {
@@ -81,6 +82,8 @@ impl Provider for Runtimes {
             // The schema knows no other names.
             declared.extend(match entry.key.as_str() {
                 "containerd" => containerd::compile(chosen, problems),
+                "docker" => docker::compile(docker::Engine::Docker, chosen, problems),
+                "mirantis" => docker::compile(docker::Engine::Mirantis, chosen, problems),
                 _ => Vec::new(),
             });
         }

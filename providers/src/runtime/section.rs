@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::version::KubernetesVersion;
 use crate::containerd::ContainerdSection;
+use crate::docker::DockerSection;
 
 /// The container runtime of a node. Exactly one is chosen.
 //
@@ -19,6 +20,10 @@ use crate::containerd::ContainerdSection;
 pub(super) struct RuntimeSection {
     /// containerd, 1.6 or newer.
     containerd: Option<ContainerdSection>,
+    /// Docker Engine, 20.10 or newer, with cri-dockerd.
+    docker: Option<DockerSection>,
+    /// Mirantis Container Runtime, with cri-dockerd.
+    mirantis: Option<DockerSection>,
 }
 
 /// Who manages the cgroups of containers.

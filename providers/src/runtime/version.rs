@@ -10,6 +10,11 @@ pub(crate) struct KubernetesVersion {
 }
 
 impl KubernetesVersion {
+    /// Returns its minor number.
+    pub(crate) fn minor(self) -> u32 {
+        self.minor
+    }
+
     /// Whether its kubelet speaks CRI v1 and nothing older.
     pub(crate) fn speaks_only_v1(self) -> bool {
         self.minor >= 26

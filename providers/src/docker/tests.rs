@@ -1,0 +1,1 @@
+//! Tests of Docker Engine and cri-dockerd as a runtime.
