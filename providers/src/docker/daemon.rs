@@ -12,7 +12,8 @@ use super::edit::{self, Edited, Wanted};
 use super::flags::{Flag, flags};
 use super::json::{Json, line_of};
 use super::section::DockerSection;
-use super::{Engine, KIND, Provided, unit, version};
+use super::version::{self, Version};
+use super::{Engine, KIND, Provided, keys, unit};
 use crate::confdir::Fragment;
 use crate::file::{not_a_file, root};
 use crate::runtime::{CgroupDriver, DriverChange, Refusal, Stop, joined_marks, kubelet};
@@ -120,7 +121,8 @@ struct Found<'a> {
 
 impl DaemonConfig {
     fn weigh(&self, situation: &Situation<'_>) -> Result<Decision, Stop> {
-        if let Some(docker) = self.docker.version(situation)? {
+        let docker = self.docker.version(situation)?;
+        if let Some(docker) = docker {
             version::check_docker(docker)?;
         }
         let found = self.found(situation)?;
@@ -135,6 +137,9 @@ impl DaemonConfig {
         self.check_conflicts(&edited, &given)?;
         if edited.differences.is_empty() {
             return Ok(Decision::Converged);
+        }
+        if let Some(docker) = docker {
+            self.check_keys(docker, found.map_or("", |found| found.text), &before)?;
         }
         if edit::holds_credentials(&before) {
             return Err(Refusal::new(format!(
@@ -252,6 +257,21 @@ impl DaemonConfig {
             .help(help));
         }
         Ok(())
+    }
+
+    /// A key that dockerd does not know stops it at its next start.
+    fn check_keys(&self, docker: Version, text: &str, root: &Json) -> Result<(), Refusal> {
+        let unknown = keys::unknown(root.members());
+        let Some(member) = unknown.filter(|_| !version::checks_its_file(docker)) else {
+            return Ok(());
+        };
+        Err(Refusal::new(format!(
+            "{}:{}: Docker Engine {docker} does not know `{}`, and would not start again",
+            self.path,
+            line_of(text, member.start),
+            member.key.escape_debug()
+        ))
+        .help("take it out of the file; it may be misspelt, or of a newer release"))
     }
 
     /// Whether dockerd is there, or comes with this plan.

@@ -10,6 +10,7 @@ mod daemon;
 mod edit;
 mod flags;
 mod json;
+mod keys;
 mod section;
 mod service;
 #[cfg(test)]

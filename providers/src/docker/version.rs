@@ -53,6 +53,11 @@ pub(super) fn check_docker(docker: Version) -> Result<(), Refusal> {
     .help("bring Docker Engine to a supported release first"))
 }
 
+/// Whether dockerd checks a file when it is asked to (`--validate`).
+pub(super) fn checks_its_file(docker: Version) -> bool {
+    docker >= Version::new(23, 0, 0)
+}
+
 /// Refuses a cri-dockerd that this kubelet cannot speak to.
 pub(super) fn check_kubernetes(
     cri_dockerd: Version,
