@@ -12,6 +12,7 @@ pub mod service;
 mod confdir;
 mod containerd;
 mod crio;
+mod docker;
 mod kubelet;
 mod module;
 mod package;
