@@ -1,6 +1,7 @@
 //! Edits the text of a containerd configuration so that it says what is wanted. Pure: text and version in, text out.
 
 use engine::name::AbsPath;
+use engine::question::CriCgroupDriver;
 use engine::resource::Difference;
 use serde::{Deserialize, Serialize};
 use toml_edit::{Array, Item, Value};
@@ -23,6 +24,15 @@ pub(super) enum CgroupDriver {
     Systemd,
     /// The runtime itself.
     Cgroupfs,
+}
+
+impl From<CriCgroupDriver> for CgroupDriver {
+    fn from(driver: CriCgroupDriver) -> Self {
+        match driver {
+            CriCgroupDriver::Systemd => Self::Systemd,
+            CriCgroupDriver::Cgroupfs => Self::Cgroupfs,
+        }
+    }
 }
 
 /// What the configuration should say. What is none or empty is left as it is.
