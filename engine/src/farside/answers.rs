@@ -6,12 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::facts::{CgroupVersion, Facts, Init, Swap};
 use crate::name::{AbsPath, Digest, UnitName};
 use crate::question::{
-    Answer, Attributes, ContainerdState, FileState, FoundFile, ModuleState, Observed, PackageState,
-    Question, RegularFile, SysctlState, UnitState,
+    Answer, Attributes, ContainerdState, CriState, FileState, FoundFile, ModuleState, Observed,
+    PackageState, Question, RegularFile, SysctlState, UnitState,
 };
 use crate::receipt::Receipt;
 
 use super::Nonce;
+use super::cri;
 use super::field::{decode, encode, excerpt};
 
 /// The longest answer that is taken, in bytes.
@@ -198,6 +199,7 @@ struct Seen {
     containerds: BTreeMap<String, ContainerdState>,
     /// The config file whose dump is being read.
     dumping: Option<String>,
+    cris: BTreeMap<String, CriState>,
     unanswered: BTreeMap<(String, String), String>,
     receipts: Vec<Receipt>,
     owed: Vec<UnitName>,
@@ -302,6 +304,10 @@ impl Seen {
             ("~undumped", [path, why]) => {
                 self.containerds.get_mut(*path)?.failure = Some((*why).to_owned());
                 Some(true)
+            }
+            ("~cri", [socket, answer @ ..]) => {
+                let state = cri::read(answer)?;
+                Some(self.cris.insert((*socket).to_owned(), state).is_none())
             }
             ("unanswered", [kind, name, why]) => {
                 let key = ((*kind).to_owned(), (*name).to_owned());
@@ -547,6 +553,10 @@ impl Seen {
                 let state = self.containerds.get(path.as_str())?;
                 Some(Answer::Containerd(state.clone()))
             }
+            Question::Cri(socket) => {
+                let state = self.cris.get(socket.as_str())?;
+                Some(Answer::Cri(state.clone()))
+            }
         }
     }
 
@@ -658,7 +668,8 @@ impl Seen {
         let unanswered = self.unanswered.keys().map(|(_, name)| name);
         let names = self.sysctls.keys().chain(self.modules.keys());
         let names = names.chain(self.units.keys()).chain(self.packages.keys());
-        for name in names.chain(self.containerds.keys()).chain(unanswered) {
+        let names = names.chain(self.containerds.keys()).chain(self.cris.keys());
+        for name in names.chain(unanswered) {
             check(&asked.names, name)?;
         }
         for (directory, suffix) in self.lists.keys() {
@@ -701,7 +712,7 @@ impl Asked {
             Question::Package(name) => {
                 self.names.insert(name.to_string());
             }
-            Question::Containerd(path) => {
+            Question::Containerd(path) | Question::Cri(path) => {
                 self.names.insert(path.to_string());
             }
         }
@@ -734,6 +745,7 @@ mod tests {
             Question::Package("bash".parse().unwrap()),
             Question::Package("nope".parse().unwrap()),
             Question::Containerd("/etc/containerd/config.toml".parse().unwrap()),
+            Question::Cri("/run/x.sock".parse().unwrap()),
         ]
     }
 
@@ -759,6 +771,7 @@ mod tests {
              package bash hold installed 5.2\ncandidate nope free -\n\
              containerd /etc/containerd/config.toml version 1.7.24~ds1\n~dumped /etc/containerd/config.toml\n\
              ~dump version = 2\n~dump a%09%25\n\
+             ~cri /run/x.sock curl SFRUUC8yIDIwMCANCmdycGMtc3RhdHVzOiAxMg0KZ3JwYy1tZXNzYWdlOiBubyUyMENSSQ0KDQoKMA==\n\
              ~contents\n==> /etc/a b <==\none\n==> x\n==> /etc/x.d/b.conf <==\n\n"
         ))
     }
@@ -825,6 +838,8 @@ mod tests {
             containerd.unwrap().effective.as_deref(),
             Some("version = 2\na\t%\n")
         );
+        let cri = observed.cri(&"/run/x.sock".parse().unwrap());
+        assert_eq!(cri, Ok(&CriState::NotServed("no CRI".into())));
         assert!(observed.guards.iter().all(|guard| !guard.starts_with('~')));
         assert!(observed.guards.contains(&"absent /etc/gone".to_owned()));
     }

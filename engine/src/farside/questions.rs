@@ -33,6 +33,7 @@ pub(super) fn line(question: &Question) -> String {
         Question::Unit(name) => format!("unit {}", encode(name.as_str())),
         Question::Package(name) => format!("package {}", encode(name.as_str())),
         Question::Containerd(path) => format!("containerd {}", encode(path.as_str())),
+        Question::Cri(socket) => format!("cri {}", encode(socket.as_str())),
     }
 }
 

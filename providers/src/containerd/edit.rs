@@ -1,6 +1,7 @@
 //! Edits the text of a containerd configuration so that it says what is wanted. Pure: text and version in, text out.
 
 use engine::name::AbsPath;
+use engine::question::CriCgroupDriver;
 use engine::resource::Difference;
 use toml_edit::{Array, Item, Value};
 
@@ -10,6 +11,15 @@ use super::keys::Name::{Entry, Field};
 use super::keys::{Handler, Layout, RUNC_V2, below, entries, find, handlers, listed, texts};
 use super::version::ContainerdVersion;
 use crate::runtime::{CgroupDriver, Refusal};
+
+impl From<CriCgroupDriver> for CgroupDriver {
+    fn from(driver: CriCgroupDriver) -> Self {
+        match driver {
+            CriCgroupDriver::Systemd => Self::Systemd,
+            CriCgroupDriver::Cgroupfs => Self::Cgroupfs,
+        }
+    }
+}
 
 /// What the configuration should say. What is none or empty is left as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,7 +1,8 @@
 //! What a unit needs: to be brought into its wished state, and to run what is on disk.
 
 use engine::facts::Init;
-use engine::question::{FileState, Unanswered, UnitState};
+use engine::name::AbsPath;
+use engine::question::{CriState, FileState, Unanswered, UnitState};
 use engine::resource::{Action, Decision, Proposal, Reason, Situation, Topic};
 use engine::step::Step;
 
@@ -32,6 +33,12 @@ pub(super) fn decide(
     let refresh = refresh(service, state, situation)?;
     if let Some(refused) = obstacle(service, state, &refresh) {
         return Ok(refused);
+    }
+    if refresh.is_none()
+        && let Some(socket) = &service.gate.cri_socket
+        && let Some(held_up) = silent_runtime(service, state, socket, situation)?
+    {
+        return Ok(held_up);
     }
     Ok(propose(service, state, refresh, situation))
 }
@@ -119,6 +126,50 @@ fn obstacle(
         ));
     }
     None
+}
+
+/// Returns why a runtime that runs is not as desired all the same: its CRI does not answer, and nothing in this plan would
+/// change that. Where nothing can ask it, its word is systemd's.
+///
+/// A restart is not proposed: the process is newer than its configuration, so it would read the same again.
+fn silent_runtime(
+    service: &ServiceResource,
+    state: &UnitState,
+    socket: &AbsPath,
+    situation: &Situation<'_>,
+) -> Result<Option<Decision>, Unanswered> {
+    let wanted = service.wishes.active == Some(true) && state.is_active();
+    let origins = service.origins();
+    if !wanted || origins.iter().any(|origin| situation.changes(origin)) {
+        return Ok(None);
+    }
+    let unit = &service.unit;
+    let elsewhere =
+        format!("see where it listens, in its configuration and in `systemctl status {unit}`");
+    Ok(match situation.observed.cri(socket)? {
+        CriState::Answers(_) | CriState::Unasked | CriState::Denied => None,
+        CriState::NotServed(said) => Some(refused(
+            format!("`{unit}` runs, but serves no CRI v1 at {socket}: {said}"),
+            &format!(
+                "its CRI is disabled, failed to load or is too old: see `journalctl -u {unit}`, mend that, and restart it"
+            ),
+        )),
+        CriState::Absent => Some(refused(
+            format!("`{unit}` runs, but there is no {socket}"),
+            &elsewhere,
+        )),
+        CriState::NotASocket => Some(refused(
+            format!("`{unit}` runs, but {socket} is not a socket"),
+            &elsewhere,
+        )),
+        CriState::Refused => Some(refused(
+            format!("`{unit}` runs, but nobody listens at {socket}"),
+            &elsewhere,
+        )),
+        CriState::Failed(why) => Some(Decision::Unknown(format!(
+            "`{unit}` runs, but whether its CRI works is unknown: {why}"
+        ))),
+    })
 }
 
 fn propose(

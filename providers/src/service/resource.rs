@@ -113,6 +113,7 @@ impl Resource for ServiceResource {
     fn questions(&self) -> Vec<Question> {
         std::iter::once(Question::Unit(self.unit.clone()))
             .chain(self.configs.iter().cloned().map(Question::File))
+            .chain(self.gate.cri_socket.clone().map(Question::Cri))
             .collect()
     }
 

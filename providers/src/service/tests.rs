@@ -2,6 +2,7 @@
 
 use crate::testing::{Machine, change, compile, summary};
 use engine::plan::Verdict;
+use engine::question::CriState;
 use engine::resource::{Action, Reason};
 use engine::step::Step;
 
@@ -237,4 +238,51 @@ fn odd_specs_are_refused() {
         let (_, complaints) = compile(&format!("services: {spec}"));
         assert_eq!(complaints, [expected], "{spec}");
     }
+}
+
+#[test]
+fn a_runtime_must_answer_where_it_can_be_asked() {
+    let plan = |entry: &str, cri: CriState, active: &str| {
+        let spec = format!("services: [{{name: x.service, criSocket: /run/x.sock, {entry}}}]");
+        let mut host = Machine::debian().unit("x.service", &[("ActiveState", active)]);
+        host.cri = cri;
+        host.plan(&spec)
+    };
+    for cri in [CriState::Unasked, CriState::Denied] {
+        let plan = plan("active: true", cri, "active");
+        assert!(plan.changes.is_empty() && plan.unplanned.is_empty());
+    }
+    let not_served = || CriState::NotServed("unknown service".to_owned());
+    let failed = CriState::Failed("it is slow".to_owned());
+    for (cri, verdict, says) in [
+        (
+            not_served(),
+            Verdict::Refused,
+            "serves no CRI v1 at /run/x.sock: unknown service",
+        ),
+        (
+            CriState::Absent,
+            Verdict::Refused,
+            "there is no /run/x.sock",
+        ),
+        (CriState::NotASocket, Verdict::Refused, "is not a socket"),
+        (CriState::Refused, Verdict::Refused, "nobody listens"),
+        (failed, Verdict::Unknown, "is unknown: it is slow"),
+    ] {
+        let plan = plan("active: true", cri, "active");
+        assert!(plan.changes.is_empty());
+        let held_up = &plan.unplanned[0];
+        assert_eq!(held_up.verdict, verdict, "{held_up:?}");
+        assert!(held_up.reason.contains(says), "{held_up:?}");
+    }
+    // Nothing is said of a runtime that need not run, or that is about to start.
+    assert!(
+        plan("enabled: true", not_served(), "active")
+            .unplanned
+            .is_empty()
+    );
+    assert_eq!(
+        plan("active: true", not_served(), "inactive").changes.len(),
+        1
+    );
 }
