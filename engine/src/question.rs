@@ -16,11 +16,12 @@ use crate::receipt::Receipt;
 pub enum Question {
     /// What is at a path, without following a link at its end; the content of a regular file up to 1 MiB comes along.
     File(AbsPath),
-    /// Every entry `DIRECTORY/*.SUFFIX`, links followed, each with its content.
+    /// Every entry `DIRECTORY/*.SUFFIX`, links followed, each with its content. An empty suffix means every entry there is,
+    /// hidden ones too; nothing below a directory in it.
     Files {
         /// The directory.
         directory: AbsPath,
-        /// The ending of the names without its dot: lower-case letters only.
+        /// The ending of the names without its dot: lower-case letters only, or nothing.
         suffix: String,
     },
     /// The running value of a sysctl.

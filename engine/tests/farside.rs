@@ -239,6 +239,44 @@ fn files_are_answered_as_they_are_and_left_as_they_are() {
 }
 
 #[test]
+fn a_listing_without_a_suffix_holds_every_entry() {
+    let scratch = tempfile::tempdir().unwrap();
+    let _files = odd_files(scratch.path());
+    for name in ["..two", "plain", "10-a.conf.rpmsave", "99-b.conf~"] {
+        fs::write(scratch.path().join(name), name).unwrap();
+    }
+    let empty = scratch.path().join("sub.conf");
+    let questions = [scratch.path(), &empty].map(|directory| Question::Files {
+        directory: path(directory),
+        suffix: String::new(),
+    });
+    under_every_shell(|shell| {
+        let observed = probe(shell, &questions);
+        let found = observed.files(&path(scratch.path()), "").unwrap();
+        let names: Vec<_> = found.iter().map(|file| file.path.file_name()).collect();
+        let mut expected: Vec<_> = fs::read_dir(scratch.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        expected.sort_unstable();
+        assert_eq!(names, expected);
+        let backup = found
+            .iter()
+            .find(|file| file.path.file_name() == "99-b.conf~")
+            .unwrap();
+        assert!(
+            matches!(&backup.state, FileState::Regular(file) if file.content.as_deref() == Some(b"99-b.conf~"))
+        );
+        assert!(
+            found
+                .iter()
+                .any(|file| matches!(file.state, FileState::Directory(_)))
+        );
+        assert_eq!(observed.files(&path(&empty), "").unwrap(), []);
+    });
+}
+
+#[test]
 fn a_listing_with_a_name_that_cannot_be_said_is_unanswered() {
     let scratch = tempfile::tempdir().unwrap();
     fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o755)).unwrap();

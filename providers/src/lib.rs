@@ -5,15 +5,16 @@
 //! other providers may build on is public: [`file`] for managed files, [`service`] for the unit of a runtime, [`section`]
 //! for reading the spec.
 
-pub mod containerd;
 pub mod file;
 pub mod section;
 pub mod service;
 
 mod confdir;
+mod containerd;
 mod kubelet;
 mod module;
 mod package;
+mod runtime;
 mod swap;
 mod sysctl;
 #[cfg(test)]
@@ -29,7 +30,7 @@ pub fn registry() -> Vec<Box<dyn Provider>> {
         Box::new(sysctl::Sysctls),
         Box::new(swap::NoSwap),
         Box::new(file::FilesAndDirectories),
-        Box::new(containerd::ContainerdProvider),
+        Box::new(runtime::Runtimes),
         Box::new(kubelet::Kubelet),
         Box::new(service::Services),
     ]
@@ -67,6 +68,7 @@ mod tests {
     fn every_field_is_described_closed_and_whole() {
         for section in registry().iter().flat_map(|provider| provider.sections()) {
             let schema = section.schema.as_value();
+            assert!(schema["description"].is_string(), "{}", section.name);
             let mut silent = Vec::new();
             silent_fields(section.name, schema, &mut silent);
             assert_eq!(silent, [""; 0]);

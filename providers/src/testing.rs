@@ -190,7 +190,8 @@ impl Machine {
             .iter()
             .filter_map(|(path, state)| Some((path.parse::<AbsPath>().ok()?, state)))
             .filter(|(path, _)| {
-                path.parent() == *directory && path.as_str().ends_with(&format!(".{suffix}"))
+                path.parent() == *directory
+                    && (suffix.is_empty() || path.as_str().ends_with(&format!(".{suffix}")))
             })
             .map(|(path, state)| match state {
                 FileState::Symlink(target) => FoundFile {

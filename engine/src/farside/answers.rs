@@ -246,7 +246,8 @@ impl Seen {
             ("unreadable", [path, why]) => Some(insert(&mut self.unreadable, path, why)),
             ("link", [path, target]) => Some(insert(&mut self.links, path, target)),
             ("list", [directory, suffix, names @ ..]) => {
-                let names = names.iter().map(|name| (*name).to_owned()).collect();
+                let mut names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+                names.sort_unstable();
                 let key = ((*directory).to_owned(), (*suffix).to_owned());
                 Some(self.lists.insert(key, Ok(names)).is_none())
             }
@@ -760,6 +761,34 @@ mod tests {
              ~dump version = 2\n~dump a%09%25\n\
              ~contents\n==> /etc/a b <==\none\n==> x\n==> /etc/x.d/b.conf <==\n\n"
         ))
+    }
+
+    #[test]
+    fn a_listing_of_all_entries_is_read_in_order() {
+        let directory: AbsPath = "/etc/x.d".parse().unwrap();
+        let question = Question::Files {
+            directory: directory.clone(),
+            suffix: String::new(),
+        };
+        let stat = |name: &str| {
+            format!(
+                "file 755 41ed 0 0 root:root:/etc/x.d/{name}\n~size 41ed 9 1 1700000000 /etc/x.d/{name}\n"
+            )
+        };
+        let output = frame(&format!(
+            "list /etc/x.d  .hid ..odd 00~ sub\n{}{}{}{}",
+            stat(".hid"),
+            stat("..odd"),
+            stat("00~"),
+            stat("sub")
+        ));
+        let questions = std::slice::from_ref(&question);
+        let observed = parse_probe(&output, questions, &nonce()).unwrap();
+        let found = observed.files(&directory, "").unwrap();
+        let names: Vec<_> = found.iter().map(|file| file.path.file_name()).collect();
+        assert_eq!(names, ["..odd", ".hid", "00~", "sub"]);
+        let empty = parse_probe(&frame("list /etc/x.d \n"), questions, &nonce()).unwrap();
+        assert_eq!(empty.files(&directory, "").unwrap(), []);
     }
 
     #[test]

@@ -236,7 +236,7 @@ h_ask() {
 	'files '*)
 		h_is_path "$h_out" || h_refuse question "not a path: $1"
 		case ${h_ask_rest#* } in
-		*[!a-z]* | '') h_refuse question "not a suffix: $1" ;;
+		*[!a-z]*) h_refuse question "not a suffix: $1" ;;
 		esac
 		h_lists="$h_lists${h_ask_rest#* } $h_out$h_nl"
 		;;
@@ -524,7 +524,7 @@ h_observe_path() {
 	fi
 }
 
-# Lists DIRECTORY/*.SUFFIX: h_observe_list DIRECTORY SUFFIX.
+# Lists DIRECTORY/*.SUFFIX, or all that is in DIRECTORY: h_observe_list DIRECTORY SUFFIX.
 h_observe_list() {
 	h_encode "$1"
 	h_list_line="$h_out $2"
@@ -542,7 +542,10 @@ h_observe_list() {
 	fi
 	h_value=${1%/}
 	set +f
-	set -- "$h_value"/*."$2"
+	case $2 in
+	'') set -- "$h_value"/.[!.]* "$h_value"/..?* "$h_value"/* ;;
+	*) set -- "$h_value"/*."$2" ;;
+	esac
 	set -f
 	for h_path; do
 		if [ ! -e "$h_path" ] && [ ! -L "$h_path" ]; then

@@ -5,14 +5,16 @@ use engine::question::{Question, Unanswered};
 use engine::resource::{
     Action, Decision, Edge, Proposal, Relation, Resource, Situation, TextChange, Topic,
 };
-use engine::step::{Content, Disruption, FileCheck, Replaces, Step};
+use engine::step::{Content, FileCheck, Replaces, Step};
 
 use super::KIND;
 use super::edit::{self, Edited, Wanted};
 use super::effective::Effective;
-use super::host::{DROP_IN_SUFFIX, Daemon, Found, Stop, has_joined, joined_marks, package_id};
-use super::refusal::Refusal;
-use super::version::{ContainerdVersion, KubernetesVersion};
+use super::host::{DROP_IN_SUFFIX, Daemon, Found};
+use super::version::ContainerdVersion;
+use crate::runtime::{
+    DriverChange, KubernetesVersion, Refusal, Stop, canonical, joined_marks, kubelet, package_id,
+};
 
 /// A configuration file of containerd, of which hardstand owns some keys.
 #[derive(Debug)]
@@ -86,11 +88,7 @@ impl Resource for ContainerdConfig {
     }
 
     fn decide(&self, situation: &Situation<'_>) -> Result<Decision, Unanswered> {
-        match self.weigh(situation) {
-            Ok(decision) => Ok(decision),
-            Err(Stop::Decided(decision)) => Ok(*decision),
-            Err(Stop::Unanswered(unanswered)) => Err(unanswered),
-        }
+        Stop::settle(self.weigh(situation))
     }
 }
 
@@ -200,7 +198,7 @@ impl ContainerdConfig {
             self.check_credentials(&edited)?;
         }
         if driver_changes {
-            self.guard_joined_node(situation)?;
+            self.driver_change().guard(situation)?;
         }
         let action = match found {
             Some(_) => Action::Update,
@@ -218,7 +216,7 @@ impl ContainerdConfig {
             .then(|| format!("{} may override what it says", imports.join(", ")));
         if driver_changes {
             proposal.topics.insert(Topic::CgroupDriver);
-            proposal.disruption = self.disruption(situation)?;
+            proposal.disruption = self.driver_change().disruption(situation)?;
         }
         Ok(Decision::Change(proposal))
     }
@@ -273,28 +271,11 @@ impl ContainerdConfig {
         }
     }
 
-    fn guard_joined_node(&self, situation: &Situation<'_>) -> Result<(), Stop> {
-        if self.allow_driver_change || !has_joined(situation)? {
-            return Ok(());
-        }
-        let driver = self.wanted.driver.as_str();
-        Err(Refusal::new(format!(
-            "the node has joined a cluster, and its pods would not survive a change of the cgroup driver to {driver}"
-        ))
-        .help(format!(
-            "replace the node; or one node at a time: set `cgroupDriver: {driver}` in the cluster's kubelet-config, \
-             cordon and drain the node, stop its kubelet, then apply with \
-             `runtime.containerd.allowDriverChange: true` and the same driver in `kubelet`, and uncordon it"
-        ))
-        .into())
-    }
-
-    /// A new driver breaks the pods that are there. A node without a kubelet has none.
-    fn disruption(&self, situation: &Situation<'_>) -> Result<Disruption, Stop> {
-        let kubelet = situation.observed.unit(&kubelet())?;
-        match kubelet.is_active() || has_joined(situation)? {
-            true => Ok(Disruption::PodLoss),
-            false => Ok(Disruption::None),
+    fn driver_change(&self) -> DriverChange {
+        DriverChange {
+            runtime: "containerd",
+            driver: self.wanted.driver,
+            allowed: self.allow_driver_change,
         }
     }
 }
@@ -307,21 +288,8 @@ fn help_about_imports(version: ContainerdVersion) -> String {
     }
 }
 
-/// Returns a socket in the form in which sockets can be compared.
-fn canonical(socket: &str) -> String {
-    let path = socket.strip_prefix("unix://").unwrap_or(socket);
-    match path.strip_prefix("/var/run/") {
-        Some(rest) => format!("/run/{rest}"),
-        None => path.to_owned(),
-    }
-}
-
 fn or_nothing(text: &str) -> &str {
     if text.is_empty() { "nothing" } else { text }
-}
-
-fn kubelet() -> UnitName {
-    "kubelet.service".parse().expect("a valid unit name")
 }
 
 fn root() -> UserName {
