@@ -155,3 +155,61 @@ fn every_example_is_valid() {
         }
     }
 }
+
+/// Returns the pages that people read, each with its path.
+fn book() -> Vec<(PathBuf, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let directories = [root.clone(), root.join("docs"), root.join("docs/reference")];
+    let files = directories.iter().flat_map(|d| fs::read_dir(d).unwrap());
+    files
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
+        .map(|path| (path.clone(), fs::read_to_string(&path).unwrap()))
+        .collect()
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    for (path, text) in book() {
+        for link in text.split("](").skip(1) {
+            let link = link.split(')').next().unwrap().split('#').next().unwrap();
+            let target = path.parent().unwrap().join(link);
+            assert!(
+                link.starts_with("https://") || target.exists(),
+                "{} links to {link}",
+                path.display()
+            );
+        }
+    }
+}
+
+/// A name in backticks with three words or more is that of a test.
+#[test]
+fn every_test_that_is_named_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut sources = String::new();
+    let mut directories: Vec<_> = ["engine", "providers/src", "cli/src", "cli/tests", "tests"]
+        .map(|directory| root.join(directory))
+        .into();
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                directories.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                sources += &fs::read_to_string(path).unwrap();
+            }
+        }
+    }
+    for (path, text) in book() {
+        for word in text.split('`').flat_map(|part| part.split(": ")) {
+            let is_name = word.matches('_').count() >= 2
+                && word.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+            assert!(
+                !is_name || sources.contains(&format!("fn {word}(")),
+                "{} names {word}, which is no test",
+                path.display()
+            );
+        }
+    }
+}
