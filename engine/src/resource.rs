@@ -129,6 +129,8 @@ pub struct Situation<'a> {
     pub notified_by: &'a [ResourceId],
     /// The host's record of this resource.
     pub receipt: Option<&'a Receipt>,
+    /// The resources that hardstand created and that no spec names any more, so that this plan removes them.
+    pub dropped: &'a BTreeSet<ResourceId>,
 }
 
 impl Situation<'_> {

@@ -78,7 +78,7 @@ impl Provider for FilesAndDirectories {
         if resource.kind() == "directory" {
             resource::remove_directory(&path, situation)
         } else {
-            target::remove(&path, situation.observed, situation.receipt)
+            target::remove(&path, situation)
         }
     }
 }

@@ -6,8 +6,8 @@ use engine::question::{CriState, FileState, Unanswered, UnitState};
 use engine::resource::{Action, Decision, Proposal, Reason, Situation, Topic};
 use engine::step::Step;
 
-use super::is_running;
 use super::resource::{OnChange, ServiceResource, Wishes};
+use super::{is_running, unit_files};
 use crate::file::{installs, is_unit_file, refused};
 
 /// Compares a unit with what is wished for it.
@@ -24,10 +24,10 @@ pub(super) fn decide(
     if !state.exists() {
         return Ok(decide_missing(service, situation));
     }
-    if matches!(state.property("LoadState"), "bad-setting" | "error") {
+    if is_broken(state) && !is_mended(service, state, situation) {
         return Ok(refused(
             format!("systemd cannot load the unit file of `{}`", service.unit),
-            "look at `systemctl status` and mend the unit file",
+            "look at `systemctl status`, mend the unit file, and run `systemctl daemon-reload`",
         ));
     }
     let refresh = refresh(service, state, situation)?;
@@ -41,6 +41,20 @@ pub(super) fn decide(
         return Ok(held_up);
     }
     Ok(propose(service, state, refresh, situation))
+}
+
+/// Whether systemd could not make sense of the unit file.
+fn is_broken(state: &UnitState) -> bool {
+    matches!(state.property("LoadState"), "bad-setting" | "error")
+}
+
+/// Whether the files of a broken unit are others by the time that systemd reads them again.
+fn is_mended(service: &ServiceResource, state: &UnitState, situation: &Situation<'_>) -> bool {
+    state.property("NeedDaemonReload") == "yes"
+        || unit_files_change(situation)
+        || unit_files(&service.unit)
+            .iter()
+            .any(|file| situation.changes(file))
 }
 
 /// Why a unit must read its configuration again.
@@ -119,7 +133,8 @@ fn obstacle(
         ));
     }
     let file_state = state.property("UnitFileState");
-    if enabled == Some(true) && matches!(file_state, "static" | "transient" | "bad") {
+    let fixed = matches!(file_state, "static" | "transient" | "bad") && !is_broken(state);
+    if enabled == Some(true) && fixed {
         return Some(refused(
             format!("`{unit}` cannot be enabled: its unit file is {file_state}"),
             "leave out `enabled`; other units start it",
@@ -191,9 +206,11 @@ fn propose(
         steps.push(Step::UnmaskUnit { name: name() });
         proposal = proposal.difference("masked", "yes", "no");
     }
-    if must_reload_unit_files(state, situation) {
+    if is_broken(state) || must_reload_unit_files(state, situation) {
         steps.push(Step::ReloadUnitFiles);
-        if state.property("NeedDaemonReload") == "yes" {
+        if is_broken(state) {
+            proposal = proposal.difference("unit files", "not understood", "read again");
+        } else if state.property("NeedDaemonReload") == "yes" {
             proposal = proposal.difference("unit files", "changed since systemd read them", "read");
         }
     }

@@ -12,6 +12,7 @@ mod resource;
 mod tests;
 
 use engine::diagnostic::Problems;
+use engine::name::{ResourceId, UnitName};
 use engine::question::UnitState;
 use engine::resource::{Declared, Provider, Section, Sections};
 use engine::step::Gate;
@@ -31,6 +32,18 @@ pub const DEFAULT_GATE: Gate = Gate {
 /// Whether a unit runs, or keeps trying to: a kubelet that has no cluster yet restarts every ten seconds.
 pub fn is_running(unit: &UnitState) -> bool {
     unit.is_active() || unit.property("ActiveState") == "activating"
+}
+
+/// Returns the files that a spec may hold a unit in: its own, and that of the template it is an instance of.
+pub(crate) fn unit_files(unit: &UnitName) -> Vec<ResourceId> {
+    let template = unit.as_str().split_once('@').and_then(|(stem, instance)| {
+        let (_, suffix) = instance.rsplit_once('.')?;
+        Some(format!("{stem}@.{suffix}"))
+    });
+    std::iter::once(unit.to_string())
+        .chain(template)
+        .map(|name| ResourceId::new("file", format!("/etc/systemd/system/{name}")))
+        .collect()
 }
 
 /// Owns `services`.

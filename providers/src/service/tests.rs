@@ -188,6 +188,45 @@ fn drop_ins_are_files_and_need_a_restart() {
 }
 
 #[test]
+fn a_unit_comes_with_its_template() {
+    let spec = "\
+files: [{path: /etc/systemd/system/x@.service, content: \"[Service]\"}]
+services: [{name: x@1.service, active: true}]";
+    let plan = Machine::debian().plan(spec);
+    assert_eq!(plan.unplanned, []);
+    assert_eq!(change(&plan, "service/x@1.service").action, Action::Create);
+}
+
+#[test]
+fn a_broken_unit_file_can_be_mended() {
+    let spec = "\
+files: [{path: /etc/systemd/system/x.service, content: \"[Service]\"}]
+services: [{name: x.service, enabled: true, active: true}]";
+    let broken = [
+        ("LoadState", "bad-setting"),
+        ("UnitFileState", "bad"),
+        ("ActiveState", "inactive"),
+    ];
+    let host = Machine::debian()
+        .file("/etc/systemd/system/x.service", "nonsense")
+        .unit("x.service", &broken);
+    let plan = host.plan(spec);
+    assert_eq!(plan.unplanned, []);
+    assert!(matches!(
+        &change(&plan, "service/x.service").steps[..],
+        [
+            Step::ReloadUnitFiles,
+            Step::EnableUnit { .. },
+            Step::StartUnit { .. }
+        ]
+    ));
+    let host = Machine::debian()
+        .file("/etc/systemd/system/x.service", "[Service]")
+        .unit("x.service", &broken);
+    assert_eq!(host.plan(spec).unplanned[0].verdict, Verdict::Refused);
+}
+
+#[test]
 fn a_unit_comes_with_its_package() {
     let spec =
         "packages: [chrony]\nservices: [{name: chrony.service, enabled: true, active: true}]";

@@ -212,6 +212,7 @@ impl Host {
             observed: &observed,
             proposed: &self.proposed,
             notified_by: &[],
+            dropped: &std::collections::BTreeSet::new(),
             receipt: None,
         };
         config.decide(&situation).unwrap()
