@@ -148,7 +148,8 @@ fn a_value_that_dockerd_does_not_start_with_is_undone() {
     let Some(lab) = Lab::boot(&["a=bookworm-docker", "b=trixie-docker"]) else {
         return;
     };
-    let spec = lab.spec("runtime: { docker: { logDriver: no-such-driver } }");
+    let spec =
+        lab.spec("runtime: { docker: { logDriver: json-file, logOpts: { no-such-option: x } } }");
     let applied = run(lab.hardstand("apply", &spec).arg("--yes"));
     assert_eq!(applied.code, Some(6), "{applied:#?}");
     for node in ["a", "b"] {

@@ -126,20 +126,17 @@ impl DaemonConfig {
             version::check_docker(docker)?;
         }
         let found = self.found(situation)?;
-        let before = edit::read(&self.path, found.map_or("", |found| found.text))?;
-        let edited = edit::edit(
-            &self.path,
-            found.map_or("", |found| found.text),
-            &self.wanted,
-        )?;
+        let text = found.map_or("", |found| found.text);
+        let before = edit::read(&self.path, text)?;
+        let edited = edit::edit(&self.path, text, &self.wanted)?;
         let given = self.flags(situation)?;
         self.check_config_file(&given)?;
-        self.check_conflicts(&edited, &given)?;
+        self.check_conflicts(text, &before, &edited, &given)?;
         if edited.differences.is_empty() {
             return Ok(Decision::Converged);
         }
         if let Some(docker) = docker {
-            self.check_keys(docker, found.map_or("", |found| found.text), &before)?;
+            self.check_keys(docker, text, &before)?;
         }
         if edit::holds_credentials(&before) {
             return Err(Refusal::new(format!(
@@ -227,34 +224,29 @@ impl DaemonConfig {
     }
 
     /// dockerd does not start if the file names what a flag names too.
-    fn check_conflicts(&self, edited: &Edited, given: &[Flag]) -> Result<(), Refusal> {
-        let root = edit::read(&self.path, &edited.text)?;
-        for member in root.members() {
-            let Some(flag) = given.iter().find(|flag| flag.key() == member.key) else {
-                continue;
-            };
-            let ours = edited
-                .differences
-                .iter()
-                .any(|difference| difference.attribute.split('.').next() == Some(&member.key));
-            let line = line_of(&edited.text, member.start);
-            let (place, help) = match ours {
-                true => (
-                    format!("{} would", self.path),
-                    format!("take `--{}` out of {}", flag.name, flag.place),
-                ),
-                false => (
-                    format!("{}:{line} does", self.path),
-                    format!("take it out of {} or of {}", self.path, flag.place),
-                ),
-            };
-            return Err(Refusal::new(format!(
-                "{} gives dockerd `--{}`, and {place} set `{}` too: dockerd refuses to start with both",
-                flag.place,
-                flag.name,
-                member.key.escape_debug()
-            ))
-            .help(help));
+    fn check_conflicts(
+        &self,
+        text: &str,
+        before: &Json,
+        edited: &Edited,
+        given: &[Flag],
+    ) -> Result<(), Refusal> {
+        let flag_of = |key: &str| given.iter().find(|flag| flag.key() == key);
+        for member in before.members() {
+            if let Some(flag) = flag_of(&member.key) {
+                let line = line_of(text, member.start);
+                let does = format!("{}:{line} sets", self.path);
+                return Err(conflict(flag, &does, &member.key)
+                    .help(format!("take it out of {} or of {}", self.path, flag.place)));
+            }
+        }
+        for difference in &edited.differences {
+            let key = difference.attribute.split('.').next().unwrap_or_default();
+            if let Some(flag) = flag_of(key) {
+                let does = format!("{} would set", self.path);
+                return Err(conflict(flag, &does, key)
+                    .help(format!("take `--{}` out of {}", flag.name, flag.place)));
+            }
         }
         Ok(())
     }
@@ -410,4 +402,13 @@ impl DaemonConfig {
             other => Err(not_a_file(&directory, other).into()),
         }
     }
+}
+
+fn conflict(flag: &Flag, does: &str, key: &str) -> Refusal {
+    Refusal::new(format!(
+        "{} gives dockerd `--{}`, and {does} `{}` too: dockerd refuses to start with both",
+        flag.place,
+        flag.name,
+        key.escape_debug()
+    ))
 }

@@ -63,6 +63,21 @@ pub(super) struct CriDockerdSection {
     pub(super) cni_conf_dir: Option<AbsPath>,
 }
 
+/// The log drivers that dockerd brings.
+const LOG_DRIVERS: [&str; 11] = [
+    "awslogs",
+    "etwlogs",
+    "fluentd",
+    "gcplogs",
+    "gelf",
+    "journald",
+    "json-file",
+    "local",
+    "none",
+    "splunk",
+    "syslog",
+];
+
 impl Default for DockerSection {
     fn default() -> Self {
         Self {
@@ -105,6 +120,7 @@ pub(super) fn complete(section: &mut DockerSection, node: &Node, problems: &mut 
     }
     if let Some(driver) = &section.log_driver {
         check_word(driver, &["logDriver"], node, problems);
+        check_log_driver(driver, node, problems);
     }
     for (index, mirror) in section.registry_mirrors.iter().flatten().enumerate() {
         let place = node.get("registryMirrors").map_or(&[][..], Node::items);
@@ -129,6 +145,21 @@ pub(super) fn complete(section: &mut DockerSection, node: &Node, problems: &mut 
     if let Some(plugin) = &cri.network_plugin {
         check_word(plugin, &["criDockerd", "networkPlugin"], node, problems);
     }
+}
+
+/// dockerd starts with any name, and each container then fails.
+fn check_log_driver(driver: &str, node: &Node, problems: &mut Problems) {
+    if LOG_DRIVERS.contains(&driver) {
+        return;
+    }
+    let message = format!(
+        "Docker Engine has no log driver `{}`",
+        driver.escape_debug()
+    );
+    problems.push(
+        Diagnostic::warning("E247", node.span_at(&["logDriver"]), message)
+            .help("a plugin must bring it; without it dockerd starts, and no container does"),
+    );
 }
 
 fn check_word(word: &str, path: &[&str], node: &Node, problems: &mut Problems) {

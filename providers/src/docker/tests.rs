@@ -244,7 +244,7 @@ fn a_key_that_is_also_a_flag_is_refused() {
     for (host, expected) in [
         (
             with("{\n\"hosts\": [\"fd://\"]}"),
-            "/usr/lib/systemd/system/docker.service:3 gives dockerd `--host`, and /etc/docker/daemon.json:2 does set \
+            "/usr/lib/systemd/system/docker.service:3 gives dockerd `--host`, and /etc/docker/daemon.json:2 sets \
              `hosts` too: dockerd refuses to start with both",
         ),
         (
@@ -562,7 +562,7 @@ fn odd_specs_are_refused() {
         ),
         (
             "runtime: {docker: {}}\nkubernetes: {version: \"1.24\"}",
-            &["E224 a kubelet 1.24 cannot use Docker Engine without cri-dockerd"],
+            &["E246 a kubelet 1.24 cannot use Docker Engine without cri-dockerd"],
         ),
         (
             "runtime: {docker: {}}\nkubernetes: {version: \"1.23\"}",
@@ -585,6 +585,10 @@ fn odd_specs_are_refused() {
             &["E127 a mirror must not carry a password: specs and plans are read by many"],
         ),
         (
+            "runtime: {docker: {logDriver: json_file}}",
+            &["E247 Docker Engine has no log driver `json_file`"],
+        ),
+        (
             "runtime: {docker: {registryMirrors: [a.example]}}",
             &["E127 this is not the URL of a mirror"],
         ),
@@ -594,6 +598,7 @@ fn odd_specs_are_refused() {
                 "E127 `$x` is not the name of an image",
                 "E127 `a b` is not a name",
                 "E127 `x;y` is not a name",
+                "E247 Docker Engine has no log driver `a b`",
             ],
         ),
     ] {
