@@ -6,6 +6,7 @@
 
 mod apply;
 mod containerd;
+mod crio;
 mod examples;
 mod faults;
 mod main_job;
