@@ -7,6 +7,7 @@
 mod apply;
 mod containerd;
 mod crio;
+mod docker;
 mod examples;
 mod faults;
 mod main_job;

@@ -143,7 +143,8 @@ pub struct ModuleState {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UnitState {
     /// `LoadState`, `ActiveState`, `SubState`, `UnitFileState`, `FragmentPath`, `DropInPaths`, `NeedDaemonReload`,
-    /// `ExecMainStartTimestamp` (UTC), `InvocationID`, `NRestarts`, `MainPID`, `Type`, `CanReload`.
+    /// `ExecMainStartTimestamp` (UTC), `InvocationID`, `NRestarts`, `MainPID`, `Type`, `CanReload`,
+    /// `StateChangeTimestamp` (UTC).
     pub properties: BTreeMap<String, String>,
 }
 
@@ -174,9 +175,16 @@ impl UnitState {
 
     /// When its main process was started, in seconds since 1970.
     pub fn started(&self) -> Option<i64> {
-        let text = self
-            .property("ExecMainStartTimestamp")
-            .strip_suffix(" UTC")?;
+        self.timestamp("ExecMainStartTimestamp")
+    }
+
+    /// When its state last changed, in seconds since 1970: it was started or stopped, or it finished a reload.
+    pub fn changed(&self) -> Option<i64> {
+        self.timestamp("StateChangeTimestamp")
+    }
+
+    fn timestamp(&self, property: &str) -> Option<i64> {
+        let text = self.property(property).strip_suffix(" UTC")?;
         let (_, datetime) = text.split_once(' ')?;
         let datetime = jiff::civil::DateTime::strptime("%Y-%m-%d %H:%M:%S", datetime).ok()?;
         let timestamp = jiff::tz::TimeZone::UTC.to_timestamp(datetime).ok()?;

@@ -660,7 +660,7 @@ h_observe_units() {
 	if h_has systemctl && [ -d /run/systemd/system ]; then
 		h_value=$(systemctl show --no-pager --property=LoadState,ActiveState,SubState,UnitFileState,FragmentPath \
 			--property=DropInPaths,NeedDaemonReload,ExecMainStartTimestamp,InvocationID,NRestarts,MainPID \
-			--property=Type,CanReload -- $h_units 2>/dev/null)
+			--property=Type,CanReload,StateChangeTimestamp -- $h_units 2>/dev/null)
 		h_reason='systemctl%20show%20failed'
 	else
 		h_reason='systemd%20is%20not%20running'
@@ -1624,6 +1624,14 @@ h_check_temp() {
 	containerd)
 		h_why='containerd is not installed, so it could not check the file'
 		h_has containerd && h_try h_bounded 30 containerd --config "$h_temp" config dump
+		;;
+	docker)
+		h_why='dockerd is not installed, so it could not check the file'
+		h_has dockerd || return 1
+		case $(h_bounded 10 dockerd --help 2>/dev/null) in
+		*--validate*) h_try h_bounded 30 dockerd --validate --config-file "$h_temp" ;;
+		*) h_note "unproven: this dockerd cannot check a file before it is in place" ;;
+		esac
 		;;
 	*)
 		h_why="unknown check $1"

@@ -159,7 +159,14 @@ fn what_runs_owes_a_restart_once_the_file_is_written() {
     let spec = "\
 files: [{path: /etc/x.conf, content: hello, notifies: [service/x.service]}]
 services: [{name: x.service}]";
-    for (properties, owed) in [(&[][..], 1), (&[("ActiveState", "inactive")][..], 0)] {
+    for (properties, owed) in [
+        (&[][..], 1),
+        (&[("ActiveState", "inactive")][..], 0),
+        (
+            &[("ActiveState", "inactive"), ("LoadState", "not-found")][..],
+            0,
+        ),
+    ] {
         let plan = Machine::debian().unit("x.service", properties).plan(spec);
         let Step::WriteFile { owes, .. } = &plan.changes[0].steps[0] else {
             panic!("no file is written");

@@ -27,6 +27,7 @@ pub(crate) use version::{KubernetesVersion, leading_number};
 
 use crate::containerd;
 use crate::crio;
+use crate::docker;
 use crate::section::schema;
 use section::{KubernetesSection, RuntimeSection};
 
@@ -62,7 +63,7 @@ impl Provider for Runtimes {
     }
 
     fn kinds(&self) -> &'static [&'static str] {
-        &[containerd::KIND, crio::KIND]
+        &[containerd::KIND, crio::KIND, docker::KIND]
     }
 
     fn compile(&self, sections: &Sections<'_>, problems: &mut Problems) -> Vec<Declared> {
@@ -83,6 +84,8 @@ impl Provider for Runtimes {
             declared.extend(match entry.key.as_str() {
                 "containerd" => containerd::compile(chosen, problems),
                 "crio" => crio::compile(chosen, problems),
+                "docker" => docker::compile(docker::Engine::Docker, chosen, problems),
+                "mirantis" => docker::compile(docker::Engine::Mirantis, chosen, problems),
                 _ => Vec::new(),
             });
         }

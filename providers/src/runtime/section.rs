@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::version::KubernetesVersion;
 use crate::containerd::ContainerdSection;
 use crate::crio::CrioSection;
+use crate::docker::DockerSection;
 
 /// The container runtime of a node. Exactly one is chosen.
 //
@@ -22,6 +23,10 @@ pub(super) struct RuntimeSection {
     containerd: Option<ContainerdSection>,
     /// CRI-O, 1.20 or newer.
     crio: Option<CrioSection>,
+    /// Docker Engine, 20.10 or newer, with cri-dockerd.
+    docker: Option<DockerSection>,
+    /// Mirantis Container Runtime, with cri-dockerd.
+    mirantis: Option<DockerSection>,
 }
 
 /// Who manages the cgroups of containers.

@@ -10,14 +10,14 @@ pub(crate) struct KubernetesVersion {
 }
 
 impl KubernetesVersion {
+    /// Returns its minor number.
+    pub(crate) fn minor(self) -> u32 {
+        self.minor
+    }
+
     /// Whether its kubelet speaks CRI v1 and nothing older.
     pub(crate) fn speaks_only_v1(self) -> bool {
         self.minor >= 26
-    }
-
-    /// Returns the number after the dot.
-    pub(crate) fn minor(self) -> u32 {
-        self.minor
     }
 
     /// Returns the pause image that kubeadm of this version expects, if it is known.

@@ -19,7 +19,7 @@ use engine::step::Gate;
 pub use owner::{OwnedService, UnitOwner, service_for};
 pub use resource::{OnChange, ServiceResource, Wishes};
 
-use crate::section::schema;
+use crate::section::list_schema;
 
 /// What must hold after a unit was restarted, unless its provider knows better.
 pub const DEFAULT_GATE: Gate = Gate {
@@ -41,7 +41,9 @@ impl Provider for Services {
     fn sections(&self) -> Vec<Section> {
         vec![Section {
             name: "services",
-            schema: schema::<Vec<compile::ServiceEntry>>(),
+            schema: list_schema::<compile::ServiceEntry>(
+                "systemd units: enabled, active, masked, and their drop-ins. A unit restarts when a resource that notifies it changes.",
+            ),
         }]
     }
 
