@@ -6,6 +6,7 @@
 
 mod apply;
 mod containerd;
+mod crio;
 mod docker;
 mod examples;
 mod faults;

@@ -14,8 +14,9 @@ mod tests;
 mod unit;
 
 use engine::diagnostic::Problems;
-use engine::name::ResourceId;
-use engine::resource::Declared;
+use engine::name::{PackageName, ResourceId};
+use engine::resource::{Declared, Sections};
+use engine::source::Span;
 use engine::step::Gate;
 
 use resource::CrioConfig;
@@ -24,7 +25,7 @@ pub(crate) use section::CrioSection;
 use crate::package::PackageResource;
 use crate::runtime::{Chosen, KubernetesVersion, decode, listed_package};
 use crate::section::{check_not_managed, files_below};
-use crate::service::{UnitOwner, service_for};
+use crate::service::{OwnedService, UnitOwner, service_for};
 
 /// The kind of the resource that is a drop-in of CRI-O.
 pub(crate) const KIND: &str = "crio";
@@ -47,50 +48,18 @@ pub(crate) fn compile(chosen: Chosen<'_>, problems: &mut Problems) -> Vec<Declar
     check_not_managed(&sections, &section.drop_in, ("runtime", span), problems);
     let listed = listed_package(&sections, &PACKAGES);
     let package = section.package.clone().or(listed.clone());
-    let directory = section.drop_in.parent();
-    let directories = [directory.as_str(), &directory.parent().to_string()].map(str::to_owned);
-    let pause = kubernetes.and_then(KubernetesVersion::pause_image);
-    let config = CrioConfig {
-        driver: section.cgroup_driver,
-        conmon_cgroup: section.conmon_cgroup,
-        pause_image: section.pause_image.or(pause),
-        default_runtime: section.default_runtime,
-        path: section.drop_in,
-        service: section.service.clone(),
-        socket: section.socket.clone(),
-        package: package.clone(),
-        kubernetes,
-        allow_driver_change: section.allow_driver_change,
-        after: files_below(&sections, &directories.each_ref().map(String::as_str)),
-    };
-    let owner = UnitOwner {
-        unit: section.service,
-        span,
-        // A reload is enough for some changes, so a drop-in that is newer than the process proves nothing.
-        configs: Vec::new(),
-        gate: Gate {
-            start_seconds: 90,
-            steady_seconds: 20,
-            cri_socket: Some(section.socket),
-        },
-    };
-    let mut service = service_for(owner, &sections);
-    let resource = &mut service.resource;
-    resource.wishes.enabled.get_or_insert(true);
-    resource.wishes.active.get_or_insert(true);
-    let package = package
-        .as_ref()
-        .map(|name| ResourceId::new("package", name));
-    resource.after.extend(package);
+    let owned = service(&section, package.as_ref(), span, &sections);
+    let to_install = section.package.clone();
+    let config = config(section, package, kubernetes, &sections);
     let mut declared = vec![
         Declared {
             resource: Box::new(config),
             span,
             written: Vec::new(),
         },
-        service.declared(),
+        owned.declared(),
     ];
-    if let Some(name) = section.package.filter(|name| Some(name) != listed.as_ref()) {
+    if let Some(name) = to_install.filter(|name| Some(name) != listed.as_ref()) {
         declared.push(Declared {
             resource: Box::new(PackageResource::installed(name)),
             span,
@@ -98,4 +67,55 @@ pub(crate) fn compile(chosen: Chosen<'_>, problems: &mut Problems) -> Vec<Declar
         });
     }
     declared
+}
+
+fn config(
+    section: CrioSection,
+    package: Option<PackageName>,
+    kubernetes: Option<KubernetesVersion>,
+    sections: &Sections<'_>,
+) -> CrioConfig {
+    let directory = section.drop_in.parent();
+    let pause = kubernetes.and_then(KubernetesVersion::pause_image);
+    CrioConfig {
+        driver: section.cgroup_driver,
+        conmon_cgroup: section.conmon_cgroup,
+        pause_image: section.pause_image.or(pause),
+        default_runtime: section.default_runtime,
+        after: files_below(sections, &[directory.as_str(), directory.parent().as_str()]),
+        path: section.drop_in,
+        service: section.service,
+        socket: section.socket,
+        package,
+        kubernetes,
+        allow_driver_change: section.allow_driver_change,
+    }
+}
+
+/// Returns the unit of CRI-O: enabled and running, unless `services` wishes otherwise.
+fn service(
+    section: &CrioSection,
+    package: Option<&PackageName>,
+    span: Span,
+    sections: &Sections<'_>,
+) -> OwnedService {
+    let owner = UnitOwner {
+        unit: section.service.clone(),
+        span,
+        // After a reload the drop-in is newer than the process and loaded all the same.
+        configs: Vec::new(),
+        gate: Gate {
+            start_seconds: 90,
+            steady_seconds: 20,
+            cri_socket: Some(section.socket.clone()),
+        },
+    };
+    let mut owned = service_for(owner, sections);
+    let service = &mut owned.resource;
+    service.wishes.enabled.get_or_insert(true);
+    service.wishes.active.get_or_insert(true);
+    service
+        .after
+        .extend(package.map(|name| ResourceId::new("package", name)));
+    owned
 }
