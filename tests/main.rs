@@ -6,6 +6,7 @@
 
 mod apply;
 mod containerd;
+mod cri;
 mod examples;
 mod faults;
 mod main_job;
