@@ -8,6 +8,7 @@ mod apply;
 mod containerd;
 mod crio;
 mod docker;
+mod cri;
 mod examples;
 mod faults;
 mod main_job;
