@@ -6,9 +6,9 @@
 
 mod apply;
 mod containerd;
+mod cri;
 mod crio;
 mod docker;
-mod cri;
 mod examples;
 mod faults;
 mod main_job;
