@@ -109,7 +109,7 @@ pub(crate) enum Command {
     Validate(ValidateArgs),
     /// Show a saved plan
     Show(ShowArgs),
-    /// Ask hosts which transaction is open and how the last one ended
+    /// Ask hosts whether a transaction is open, and which restarts are owed
     Status(StatusArgs),
     /// Remove hardstand's records from hosts, and nothing else
     Purge(PurgeArgs),

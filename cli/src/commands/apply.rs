@@ -17,7 +17,7 @@ use crate::summary::PlanSummary;
 use crate::ui::plan::{PlanView, render};
 use crate::ui::progress::Task;
 use crate::ui::prompt::{Consent, Question};
-use crate::ui::report::ReportView;
+use crate::ui::report::{ReportView, unplanned};
 use crate::ui::{Ui, json, report};
 
 pub(super) fn run(ui: &Ui, args: &ApplyArgs) -> Result<ExitStatus, CommandError> {
@@ -111,7 +111,8 @@ fn execute(
     let outcome = session.work(Task::Apply, &args.fleet, fleet, watched, |run| {
         run.apply(plan, digest, &reach::operator())
     })?;
-    let unplanned = ExitStatus::of_plan(&PlanSummary::of(plan), false);
+    let summary = PlanSummary::of(plan);
+    let unplanned = ExitStatus::of_plan(&summary, false);
     let status = watched.interrupted().unwrap_or_else(|| {
         ExitStatus::from_code(worst_exit_code([outcome.exit_code(), unplanned.code()]))
     });
@@ -122,7 +123,8 @@ fn execute(
             &outcome,
             &ReportView {
                 width: ui.width,
-                plan_command: &invocation::line("plan", &args.input),
+                plan_command: &invocation::plan_again(plan, args.input.limit.as_deref()),
+                unplanned: &unplanned::render(plan, ui.width),
                 status_command: watched.status_command(),
             },
         )

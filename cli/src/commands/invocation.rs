@@ -1,6 +1,25 @@
 //! Our own command line, to suggest what comes next.
 
+use engine::plan::{Plan, Via};
+
 use crate::args::InputArgs;
+
+/// Returns the line that plans again what a plan was made from.
+pub(crate) fn plan_again(plan: &Plan, limit: Option<&str>) -> String {
+    let command = match plan.via {
+        Via::Ssh => "plan",
+        Via::Local => "plan --local",
+    };
+    let documents = plan.inputs.documents.iter();
+    let input = InputArgs {
+        files: documents
+            .map(|document| document.name.clone().into())
+            .collect(),
+        inventories: Vec::new(),
+        limit: limit.map(str::to_owned),
+    };
+    line(command, &input)
+}
 
 /// Returns the line that runs a command on the same files and hosts, fit to be pasted into a shell.
 pub(crate) fn line(command: &str, input: &InputArgs) -> String {

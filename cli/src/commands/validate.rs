@@ -10,6 +10,7 @@ use crate::args::ValidateArgs;
 use crate::error::CommandError;
 use crate::exit::ExitStatus;
 use crate::ui::Ui;
+use crate::ui::text::count;
 
 pub(super) fn run(ui: &Ui, args: &ValidateArgs) -> Result<ExitStatus, CommandError> {
     let input = args.input.with(&args.paths);
@@ -18,7 +19,7 @@ pub(super) fn run(ui: &Ui, args: &ValidateArgs) -> Result<ExitStatus, CommandErr
     let n_hosts = session.loaded.inventory.hosts.len();
     if n_specs == 0 {
         return Ok(ui.conclude(
-            &format!("Valid: {n_hosts} hosts, no NodeSpec.\n"),
+            &format!("Valid: {}, no NodeSpec.\n", count(n_hosts, "host")),
             ExitStatus::Done,
         ));
     }
@@ -34,8 +35,10 @@ pub(super) fn run(ui: &Ui, args: &ValidateArgs) -> Result<ExitStatus, CommandErr
         .map(|host| Arc::as_ptr(&host.graph))
         .collect();
     let text = format!(
-        "Valid: {n_specs} NodeSpecs, {n_hosts} hosts, {} different graphs of resources.\n",
-        graphs.len()
+        "Valid: {}, {}, {}.\n",
+        count(n_specs, "NodeSpec"),
+        count(n_hosts, "host"),
+        count(graphs.len(), "different graph"),
     );
     Ok(ui.conclude(&text, ExitStatus::Done))
 }

@@ -946,8 +946,8 @@ h_gc_now() {
 h_purge() {
 	h_require_host
 	h_txn=
-	! h_is_running || h_refuse running 'a transaction is running'
-	[ ! -e "$h_state/active" ] || h_refuse open 'a transaction was interrupted; abort it first'
+	! h_is_any_running || h_refuse running 'a transaction is running; wait for its end'
+	[ ! -e "$h_state/active" ] || h_refuse open 'a transaction was interrupted; plan and apply once more, which ends it'
 	[ ! -L "$h_state" ] || h_refuse state "$h_state is a link"
 	rm -rf -- "$h_state" || h_refuse failed "$h_state could not be removed"
 	sync -- "${h_state%/*}"

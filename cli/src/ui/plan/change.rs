@@ -80,7 +80,7 @@ pub(super) fn change(out: &mut String, change: &Change, columns: Columns, view: 
     };
     phrases.draw(out, head, change.source.as_ref(), view.width);
     if let Some(condition) = &change.condition {
-        let start = Line::indent(DETAIL).paint(YELLOW, "only if:").add(" ");
+        let start = Line::indent(DETAIL).paint(YELLOW, "condition:").add(" ");
         paragraph(out, start, DETAIL + 2, PLAIN, condition, view.width);
     }
     if view.diff == DiffArg::Full {

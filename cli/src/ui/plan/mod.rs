@@ -153,7 +153,7 @@ fn section(out: &mut String, group: &Group<'_>, view: &PlanView) {
     }
     for resource in &host.forgotten {
         let text = format!(
-            "{resource} stays as it is: the spec no longer names it, and hardstand did not make it"
+            "{resource} stays as it is: the spec no longer names it, and there is nothing that hardstand made and can remove"
         );
         paragraph(out, Line::indent(4), 6, DIM, &text, view.width);
     }

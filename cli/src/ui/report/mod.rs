@@ -3,6 +3,7 @@
 
 mod failures;
 mod matrix;
+pub(crate) mod unplanned;
 
 use std::collections::BTreeMap;
 
@@ -15,6 +16,8 @@ use super::text::{BOLD, CYAN, GREEN, Line, RED, Width, count, paragraph};
 pub(crate) struct ReportView<'a> {
     /// Columns, or none if lines are never broken.
     pub(crate) width: Width,
+    /// What the plan left alone, rendered; empty if it left nothing.
+    pub(crate) unplanned: &'a str,
     /// The command that plans the same hosts again, such as `hardstand plan -f site.yaml`.
     pub(crate) plan_command: &'a str,
     /// The command that asks the same hosts how they are.
@@ -26,6 +29,7 @@ pub(crate) fn render(report: &Report, view: &ReportView<'_>) -> String {
     let mut out = String::new();
     matrix::render(&mut out, report);
     failures::render(&mut out, report, view.width);
+    out.push_str(view.unplanned);
     next(&mut out, report, view);
     let style = if report.exit_code() == 0 {
         GREEN.bold()
@@ -148,6 +152,7 @@ mod tests {
 
     fn view() -> ReportView<'static> {
         ReportView {
+            unplanned: "",
             width: Some(80),
             plan_command: "hardstand plan -f site.yaml",
             status_command: "hardstand status -f site.yaml",
