@@ -554,6 +554,13 @@ fn files_are_replaced_safely(node: &Node) {
                 write("/etc/farside/sub/100%", "", Replaces::Nothing, &[]),
             ],
         ),
+        change(
+            "directory/full",
+            &[],
+            vec![Step::RemoveDirectory {
+                path: path("/etc/farside"),
+            }],
+        ),
     ];
     let ended = node.apply(&node.plan(&[], changes));
     let outcome = |resource: &str| {
@@ -565,7 +572,7 @@ fn files_are_replaced_safely(node: &Node) {
     for resource in ["file/open", "file/way", "file/bound", "file/link"] {
         assert!(!outcome(resource), "{resource}: {:#?}", ended.events);
     }
-    for resource in ["file/gone", "file/unlink", "file/new"] {
+    for resource in ["file/gone", "file/unlink", "file/new", "directory/full"] {
         assert!(outcome(resource), "{resource}: {:#?}", ended.events);
     }
     let left = node.root("cd /etc/farside && find . /etc/open | sort | xargs; cat bound");
@@ -865,6 +872,21 @@ fn what_cannot_be_undone_is_wedged(node: &Node) {
         Some("newforeign\n"),
         "a foreign word is kept"
     );
+    node.root("rm -f /var/lib/hardstand/receipts/*");
+    let plan = sick_plan(node, "exec sleep infinity");
+    node.root("systemctl start sick.service; rm /etc/systemd/system/sick.service; systemctl daemon-reload");
+    let ended = node.apply(&plan);
+    assert!(
+        matches!(ended.status(), FinalStatus::Wedged(why) if why.contains("sick.service")),
+        "{:#?}",
+        ended.events
+    );
+    assert_eq!(file_of(ended.observed(), "/etc/sick.conf"), None);
+    assert!(
+        !ended.observed().receipts.contains_key(&id("file/sick")),
+        "what was put back is not recorded as done"
+    );
+    node.root("systemctl stop sick.service");
     node.root("rm -f /etc/systemd/system/sick.service /etc/sick.sh /etc/sick.conf /etc/other.conf; systemctl daemon-reload");
 }
 

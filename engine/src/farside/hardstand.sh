@@ -1754,15 +1754,30 @@ h_do_mkdir() {
 	h_has_attributes "$h_target" "$2" "$3" "$4"
 }
 
-# rmdir PATH
+# rmdir PATH: a directory in which something else stands by now is left alone.
 h_do_rmdir() {
 	h_decode "$1" && h_is_path "$h_out" && [ "$h_out" != / ] || return 1
 	h_target=$h_out
 	h_parents_are_safe "${h_target%/*}/" || return 1
 	[ -e "$h_target" ] || [ -L "$h_target" ] || return 0
-	h_try rmdir -- "$h_target" || return 1
+	if ! h_try rmdir -- "$h_target"; then
+		h_is_filled "$h_target"
+		return
+	fi
 	sync -- "${h_target%/*}/"
 	[ ! -e "$h_target" ]
+}
+
+# Whether $1 is a directory that holds anything.
+h_is_filled() {
+	[ -d "$1" ] && [ ! -L "$1" ] || return 1
+	set +f
+	set -- "$1"/* "$1"/.[!.]* "$1"/..?*
+	set -f
+	for h_path; do
+		[ ! -e "$h_path" ] && [ ! -L "$h_path" ] || return 0
+	done
+	return 1
 }
 
 # attributes PATH MODE OWNER GROUP
@@ -2092,21 +2107,27 @@ h_undo() {
 	systemctl reset-failed -- "$h_service" 2>/dev/null
 	[ "$h_base_cri" = 0 ] || h_socket=-
 	if ! h_act_and_gate && [ "$h_base_active" = active ]; then
+		h_undo_receipts
 		h_final wedged "$h_service: $h_failure; its files were put back, and still $h_why"
 	fi
 	h_settle "$h_service"
 	h_any_undone=1
 	h_ok=
 	h_bad="$h_bad$h_change "
+	h_undo_receipts
+	h_encode "restart $h_service: $h_failure"
+	h_log "undone $h_change $h_out"
+	return 2
+}
+
+# Puts back the receipts of the changes whose files were put back, and says so.
+h_undo_receipts() {
 	for h_number in $h_undone; do
 		h_bad="$h_bad$h_number "
 		h_unrecord "$h_number" || h_note "the receipt of change $h_number could not be put back"
 		h_encode "put back, since $h_service did not come up"
 		h_log "undone $h_number $h_out"
 	done
-	h_encode "restart $h_service: $h_failure"
-	h_log "undone $h_change $h_out"
-	return 2
 }
 
 # Puts back one written file if it owes the restart: h_undo_entry "STEP CHANGE OWES DIGEST PATH".
