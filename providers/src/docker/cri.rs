@@ -370,6 +370,9 @@ impl Resource for CriService {
     fn questions(&self) -> Vec<Question> {
         let mut questions = self.inner.questions();
         questions.extend(unit::questions(&self.socket_unit));
+        // Where the unit listens is only known from the answers; this is where it nearly always does.
+        let socket = self.socket.clone().unwrap_or_else(|| constant_path(SOCKET));
+        questions.push(Question::Cri(socket));
         questions
     }
 

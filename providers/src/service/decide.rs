@@ -2,7 +2,7 @@
 
 use engine::facts::Init;
 use engine::name::AbsPath;
-use engine::question::{CriState, FileState, Unanswered, UnitState};
+use engine::question::{CriState, FileState, Question, Unanswered, UnitState};
 use engine::resource::{Action, Decision, Proposal, Reason, Situation, Topic};
 use engine::step::Step;
 
@@ -161,6 +161,14 @@ fn silent_runtime(
     let unit = &service.unit;
     let elsewhere =
         format!("see where it listens, in its configuration and in `systemctl status {unit}`");
+    // A socket that is only known from other answers was not asked.
+    if !situation
+        .observed
+        .answers
+        .contains_key(&Question::Cri(socket.clone()))
+    {
+        return Ok(None);
+    }
     Ok(match situation.observed.cri(socket)? {
         CriState::Answers(_) | CriState::Unasked | CriState::Denied => None,
         CriState::NotServed(said) => Some(refused(
