@@ -6,6 +6,9 @@
 
 mod apply;
 mod containerd;
+mod cri;
+mod crio;
+mod docker;
 mod examples;
 mod faults;
 mod main_job;

@@ -47,7 +47,7 @@ impl Source {
         let is_test = |name: &str| {
             matches!(
                 name,
-                "tests" | "tests.rs" | "testing.rs" | "fixtures.rs" | "golden.rs"
+                "tests" | "tests.rs" | "testing" | "testing.rs" | "fixtures.rs" | "golden.rs"
             )
         };
         if names.iter().any(|name| is_test(name)) {

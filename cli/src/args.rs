@@ -158,14 +158,9 @@ pub(crate) struct OutputArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Input")]
 pub(crate) struct InputArgs {
-    /// Read specs and inventories from a file, a directory, or stdin with `-`; may be repeated
-    #[arg(
-        short,
-        long = "file",
-        value_name = "PATH",
-        default_value = "hardstand.yaml",
-        env = "HARDSTAND_FILE"
-    )]
+    /// Read specs and inventories from a file, a directory, or stdin with `-`; may be repeated; ./hardstand.yaml if no
+    /// path is given
+    #[arg(short, long = "file", value_name = "PATH", env = "HARDSTAND_FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// Read more files, such as an inventory; may be repeated
     #[arg(
@@ -178,6 +173,40 @@ pub(crate) struct InputArgs {
     /// Take only the hosts that a selector names, such as `node[01-04]` or `@workers`
     #[arg(short, long, value_name = "SELECTOR", env = "HARDSTAND_LIMIT")]
     pub(crate) limit: Option<String>,
+}
+
+/// Specs and inventories that are named without a flag.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PathArgs {
+    /// Read specs and inventories from these paths, as with --file
+    #[arg(value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+}
+
+/// What is read where no path is given.
+const DEFAULT_FILE: &str = "hardstand.yaml";
+
+impl InputArgs {
+    /// Adds paths that were named without a flag.
+    pub(crate) fn with(&self, more: &PathArgs) -> Self {
+        let mut input = self.clone();
+        input.files.extend(more.paths.iter().cloned());
+        input
+    }
+
+    /// Returns all paths to read, or the default where none is given.
+    pub(crate) fn paths(&self) -> Vec<PathBuf> {
+        let given: Vec<PathBuf> = self
+            .files
+            .iter()
+            .chain(&self.inventories)
+            .cloned()
+            .collect();
+        match given.is_empty() {
+            true => vec![PathBuf::from(DEFAULT_FILE)],
+            false => given,
+        }
+    }
 }
 
 /// How hosts are reached.
@@ -221,6 +250,8 @@ pub(crate) struct PlanViewArgs {
 #[derive(Debug, Args)]
 #[command(after_help = format!("{PLAN_EXAMPLES}\n\n{EXIT_CODES}"))]
 pub(crate) struct PlanArgs {
+    #[command(flatten)]
+    pub(crate) paths: PathArgs,
     #[command(flatten)]
     pub(crate) input: InputArgs,
     #[command(flatten)]
@@ -270,6 +301,8 @@ Examples:
   hardstand graph --format dot | dot -Tsvg > graph.svg")]
 pub(crate) struct GraphArgs {
     #[command(flatten)]
+    pub(crate) paths: PathArgs,
+    #[command(flatten)]
     pub(crate) input: InputArgs,
     /// Draw an indented tree, Graphviz DOT, or Mermaid
     #[arg(long, value_name = "FORMAT", default_value = "tree")]
@@ -287,6 +320,8 @@ Examples:
   hardstand inventory --json")]
 pub(crate) struct InventoryArgs {
     #[command(flatten)]
+    pub(crate) paths: PathArgs,
+    #[command(flatten)]
     pub(crate) input: InputArgs,
 }
 
@@ -297,6 +332,8 @@ Examples:
   hardstand validate
   hardstand validate -f specs/ -f inventory.yaml")]
 pub(crate) struct ValidateArgs {
+    #[command(flatten)]
+    pub(crate) paths: PathArgs,
     #[command(flatten)]
     pub(crate) input: InputArgs,
 }
@@ -323,6 +360,8 @@ Examples:
   hardstand status -l node07")]
 pub(crate) struct StatusArgs {
     #[command(flatten)]
+    pub(crate) paths: PathArgs,
+    #[command(flatten)]
     pub(crate) input: InputArgs,
     #[command(flatten)]
     pub(crate) fleet: FleetArgs,
@@ -340,6 +379,8 @@ Examples:
   hardstand purge -l node07
   hardstand purge --yes")]
 pub(crate) struct PurgeArgs {
+    #[command(flatten)]
+    pub(crate) paths: PathArgs,
     #[command(flatten)]
     pub(crate) input: InputArgs,
     #[command(flatten)]

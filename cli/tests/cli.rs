@@ -69,7 +69,7 @@ fn help_and_version_are_results() {
     );
 }
 
-const EMPTY: &str = r#"{"format":"hardstand.dev/plan/v1","tool":"0.1.0","inputs":{"documents":[],"files":{}},"hosts":[],
+const EMPTY: &str = r#"{"format":"hardstand.dev/plan/v1","tool": "0.1.0", "via": "ssh","inputs":{"documents":[],"files":{}},"hosts":[],
 "unreachable":[{"host":"node01","reason":"\u001b[31mno route"}]}"#;
 
 #[test]

@@ -16,11 +16,12 @@ use crate::receipt::Receipt;
 pub enum Question {
     /// What is at a path, without following a link at its end; the content of a regular file up to 1 MiB comes along.
     File(AbsPath),
-    /// Every entry `DIRECTORY/*.SUFFIX`, links followed, each with its content.
+    /// Every entry `DIRECTORY/*.SUFFIX`, links followed, each with its content. An empty suffix means every entry there is,
+    /// hidden ones too; nothing below a directory in it.
     Files {
         /// The directory.
         directory: AbsPath,
-        /// The ending of the names without its dot: lower-case letters only.
+        /// The ending of the names without its dot: lower-case letters only, or nothing.
         suffix: String,
     },
     /// The running value of a sysctl.
@@ -33,6 +34,8 @@ pub enum Question {
     Package(PackageName),
     /// The installed containerd: its version, and its effective configuration read from a file (`containerd config dump`).
     Containerd(AbsPath),
+    /// What the container runtime that listens at a socket says of itself over the CRI (v1).
+    Cri(AbsPath),
 }
 
 /// The answer to one question.
@@ -52,6 +55,8 @@ pub enum Answer {
     Package(PackageState),
     /// To [`Question::Containerd`].
     Containerd(ContainerdState),
+    /// To [`Question::Cri`].
+    Cri(CriState),
     /// The host could not answer; the text says why, for people.
     Unanswered(String),
 }
@@ -142,7 +147,8 @@ pub struct ModuleState {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UnitState {
     /// `LoadState`, `ActiveState`, `SubState`, `UnitFileState`, `FragmentPath`, `DropInPaths`, `NeedDaemonReload`,
-    /// `ExecMainStartTimestamp` (UTC), `InvocationID`, `NRestarts`, `MainPID`, `Type`, `CanReload`.
+    /// `ExecMainStartTimestamp` (UTC), `InvocationID`, `NRestarts`, `MainPID`, `Type`, `CanReload`,
+    /// `StateChangeTimestamp` (UTC).
     pub properties: BTreeMap<String, String>,
 }
 
@@ -173,9 +179,16 @@ impl UnitState {
 
     /// When its main process was started, in seconds since 1970.
     pub fn started(&self) -> Option<i64> {
-        let text = self
-            .property("ExecMainStartTimestamp")
-            .strip_suffix(" UTC")?;
+        self.timestamp("ExecMainStartTimestamp")
+    }
+
+    /// When its state last changed, in seconds since 1970: it was started or stopped, or it finished a reload.
+    pub fn changed(&self) -> Option<i64> {
+        self.timestamp("StateChangeTimestamp")
+    }
+
+    fn timestamp(&self, property: &str) -> Option<i64> {
+        let text = self.property(property).strip_suffix(" UTC")?;
         let (_, datetime) = text.split_once(' ')?;
         let datetime = jiff::civil::DateTime::strptime("%Y-%m-%d %H:%M:%S", datetime).ok()?;
         let timestamp = jiff::tz::TimeZone::UTC.to_timestamp(datetime).ok()?;
@@ -205,6 +218,75 @@ pub struct ContainerdState {
     pub effective: Option<String>,
     /// What it said when it failed, its last line.
     pub failure: Option<String>,
+}
+
+/// What is at a CRI socket. It may differ from one moment to the next, so it is no guard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CriState {
+    /// Nothing.
+    Absent,
+    /// Something that is not a socket.
+    NotASocket,
+    /// We may not connect to it.
+    Denied,
+    /// A socket at which nobody listens, or that closes every connection at once.
+    Refused,
+    /// It is not known: the host has neither a curl that speaks HTTP/2 nor crictl.
+    Unasked,
+    /// It serves gRPC, but not CRI v1: the runtime's CRI is disabled, failed to load or is too old, and says so.
+    NotServed(String),
+    /// It did not answer `Version`; the text says why.
+    Failed(String),
+    /// It answers.
+    Answers(CriRuntime),
+}
+
+/// A container runtime, as it describes itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CriRuntime {
+    /// Its name, such as `containerd`.
+    pub name: String,
+    /// Its version, such as `1.7.24~ds1`.
+    pub version: String,
+    /// The version of the CRI, such as `v1`.
+    pub api_version: String,
+    /// Whether it can run containers; none if it did not tell.
+    pub runtime_ready: Option<CriCondition>,
+    /// Whether its network is set up; none if it did not tell. It is not before a CNI plugin came.
+    pub network_ready: Option<CriCondition>,
+    /// What it says to `RuntimeConfig`.
+    pub config: CriRuntimeConfig,
+}
+
+/// A condition of a runtime's status.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CriCondition {
+    /// It holds.
+    pub holds: bool,
+    /// A word for why not.
+    pub reason: String,
+    /// A sentence for why not.
+    pub message: String,
+}
+
+/// What a runtime says to `RuntimeConfig`, which the kubelet follows if it can.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CriRuntimeConfig {
+    /// The cgroup driver it runs with.
+    Driver(CriCgroupDriver),
+    /// It does not know that call, as containerd before 2.0.
+    NotImplemented,
+    /// It did not tell; the text says why.
+    Untold(String),
+}
+
+/// Who manages cgroups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CriCgroupDriver {
+    /// systemd.
+    Systemd,
+    /// The runtime, in the file system.
+    Cgroupfs,
 }
 
 /// All that one probe saw of a host.
@@ -265,6 +347,10 @@ impl Observed {
     typed_answer!(
         /// Returns what is known of the containerd that reads a config file.
         containerd, Question::Containerd, AbsPath, Containerd, ContainerdState
+    );
+    typed_answer!(
+        /// Returns what is known of the container runtime at a socket.
+        cri, Question::Cri, AbsPath, Cri, CriState
     );
 
     /// Returns the entries of a directory with an ending.

@@ -114,6 +114,8 @@ pub enum Edge {
 pub enum Topic {
     /// The runtime's cgroup driver changed; the kubelet reads it once, when it starts.
     CgroupDriver,
+    /// Only what a unit takes up by a reload changed, so that it need not restart.
+    ReloadSuffices,
 }
 
 /// All that a resource may look at when it decides.
@@ -127,6 +129,8 @@ pub struct Situation<'a> {
     pub notified_by: &'a [ResourceId],
     /// The host's record of this resource.
     pub receipt: Option<&'a Receipt>,
+    /// The resources that hardstand created and that no spec names any more, so that this plan removes them.
+    pub dropped: &'a BTreeSet<ResourceId>,
 }
 
 impl Situation<'_> {

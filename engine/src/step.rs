@@ -187,6 +187,8 @@ pub enum Content {
 pub enum FileCheck {
     /// `containerd --config FILE config dump` must succeed.
     Containerd,
+    /// `dockerd --validate --config-file FILE` must succeed; dockerd before 23.0 cannot do it, and is not asked.
+    Docker,
 }
 
 /// What must hold after a unit was started, restarted or reloaded.

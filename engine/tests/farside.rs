@@ -1,14 +1,15 @@
 //! Runs the program's probe for real under every shell that it is written for, and compares it with what std sees.
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use engine::farside::{Nonce, PROGRAM, parse_probe, probe_request};
 use engine::name::{AbsPath, Digest};
-use engine::question::{Answer, FileState, Observed, Question, SysctlState};
+use engine::question::{Answer, CriState, FileState, Observed, Question, SysctlState};
 
 const SHELLS: [&[&str]; 3] = [&["dash"], &["bash", "--posix"], &["busybox", "sh"]];
 
@@ -239,6 +240,44 @@ fn files_are_answered_as_they_are_and_left_as_they_are() {
 }
 
 #[test]
+fn a_listing_without_a_suffix_holds_every_entry() {
+    let scratch = tempfile::tempdir().unwrap();
+    let _files = odd_files(scratch.path());
+    for name in ["..two", "plain", "10-a.conf.rpmsave", "99-b.conf~"] {
+        fs::write(scratch.path().join(name), name).unwrap();
+    }
+    let empty = scratch.path().join("sub.conf");
+    let questions = [scratch.path(), &empty].map(|directory| Question::Files {
+        directory: path(directory),
+        suffix: String::new(),
+    });
+    under_every_shell(|shell| {
+        let observed = probe(shell, &questions);
+        let found = observed.files(&path(scratch.path()), "").unwrap();
+        let names: Vec<_> = found.iter().map(|file| file.path.file_name()).collect();
+        let mut expected: Vec<_> = fs::read_dir(scratch.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        expected.sort_unstable();
+        assert_eq!(names, expected);
+        let backup = found
+            .iter()
+            .find(|file| file.path.file_name() == "99-b.conf~")
+            .unwrap();
+        assert!(
+            matches!(&backup.state, FileState::Regular(file) if file.content.as_deref() == Some(b"99-b.conf~"))
+        );
+        assert!(
+            found
+                .iter()
+                .any(|file| matches!(file.state, FileState::Directory(_)))
+        );
+        assert_eq!(observed.files(&path(&empty), "").unwrap(), []);
+    });
+}
+
+#[test]
 fn a_listing_with_a_name_that_cannot_be_said_is_unanswered() {
     let scratch = tempfile::tempdir().unwrap();
     fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o755)).unwrap();
@@ -290,6 +329,58 @@ fn the_machine_is_answered_as_it_is() {
         assert!(!observed.facts.root || !is_root());
         assert!(observed.facts.file_systems.contains("proc"));
         assert_eq!(observed.answers.len(), questions.len());
+    });
+}
+
+#[test]
+fn a_cri_socket_is_told_from_what_is_none() {
+    let scratch = tempfile::tempdir().unwrap();
+    fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let at = |name: &str, mode: u32| {
+        let at = scratch.path().join(name);
+        fs::set_permissions(&at, fs::Permissions::from_mode(mode)).unwrap();
+        Question::Cri(path(&at))
+    };
+    fs::write(scratch.path().join("file"), b"").unwrap();
+    drop(UnixListener::bind(scratch.path().join("stale")).unwrap());
+    drop(UnixListener::bind(scratch.path().join("closed")).unwrap());
+    let other = UnixListener::bind(scratch.path().join("other s%cket")).unwrap();
+    std::thread::spawn(move || {
+        for stream in other.incoming() {
+            // curl says the same of a connection that is closed at once as of none.
+            let mut stream = stream.unwrap();
+            drop(stream.read(&mut [0; 16]));
+            drop(stream.write_all(b"* OK IMAP4 ready\r\n"));
+        }
+    });
+    let absent = Question::Cri(path(&scratch.path().join("absent")));
+    let questions = [
+        absent,
+        at("file", 0o666),
+        at("closed", 0o600),
+        at("stale", 0o666),
+        at("other s%cket", 0o666),
+    ];
+    under_every_shell(|shell| {
+        let before = snapshot(scratch.path());
+        let observed = probe(shell, &questions);
+        assert_eq!(snapshot(scratch.path()), before);
+        let state = |index: usize| match observed.answers.get(&questions[index]) {
+            Some(Answer::Cri(state)) => state,
+            other => panic!("{:?}: {other:?}", questions[index]),
+        };
+        assert_eq!(state(0), &CriState::Absent);
+        assert_eq!(state(1), &CriState::NotASocket);
+        if is_root() {
+            assert_eq!(state(2), &CriState::Denied);
+        }
+        if !observed.facts.commands.contains("curl") {
+            skipped("there is no curl");
+            return;
+        }
+        assert_eq!(state(3), &CriState::Refused);
+        assert!(matches!(state(4), CriState::Failed(_)), "{:?}", state(4));
+        assert!(observed.guards.iter().all(|guard| !guard.contains("cri")));
     });
 }
 

@@ -20,7 +20,7 @@ use engine::farside::{
 };
 use engine::name::{AbsPath, Digest, FileMode, ResourceId};
 use engine::plan::{Change, HostPlan};
-use engine::question::{FileState, Observed, Question, SysctlState};
+use engine::question::{CriRuntimeConfig, CriState, FileState, Observed, Question, SysctlState};
 use engine::receipt::Receipt;
 use engine::resource::Action;
 use engine::step::{Content, Disruption, FileCheck, Gate, Replaces, Step};
@@ -294,6 +294,7 @@ fn scenarios(node: &Node) {
     a_failure_skips_what_requires_it(node);
     files_are_replaced_safely(node);
     packages_are_installed_and_held(node);
+    the_runtime_describes_itself(node);
     a_runtime_that_does_not_come_up_is_undone(node);
     a_good_runtime_config_is_kept(node);
     what_cannot_be_undone_is_wedged(node);
@@ -628,6 +629,45 @@ fn runtime_questions() -> [Question; 3] {
         Question::Unit("containerd.service".parse().unwrap()),
         Question::Containerd(path(CONFIG)),
     ]
+}
+
+/// Asks with curl, with a crictl that is only a script, and with nothing.
+fn the_runtime_describes_itself(node: &Node) {
+    let questions = [
+        Question::Cri(path(SOCKET)),
+        Question::Containerd(path(CONFIG)),
+    ];
+    let observed = node.probe(&questions);
+    let CriState::Answers(runtime) = observed.cri(&path(SOCKET)).unwrap() else {
+        panic!("{:?}", observed.cri(&path(SOCKET)));
+    };
+    let installed = &observed.containerd(&path(CONFIG)).unwrap().version;
+    assert_eq!(Some(&runtime.version), installed.as_ref());
+    assert_eq!(
+        (runtime.name.as_str(), runtime.api_version.as_str()),
+        ("containerd", "v1")
+    );
+    assert!(runtime.runtime_ready.as_ref().unwrap().holds);
+    let tells = matches!(runtime.config, CriRuntimeConfig::Driver(_));
+    assert_eq!(
+        tells,
+        !runtime.version.starts_with('1'),
+        "{:?}",
+        runtime.config
+    );
+    assert!(observed.guards.iter().all(|guard| !guard.contains("cri")));
+    let state = |node: &Node| node.probe(&questions).cri(&path(SOCKET)).unwrap().clone();
+    let _stopped = node.root("systemctl stop containerd; rm -f /run/containerd/containerd.sock");
+    assert_eq!(state(node), CriState::Absent);
+    let _started = node.root("systemctl start containerd; mv /usr/bin/curl /usr/bin/not-curl");
+    assert_eq!(state(node), CriState::Unasked);
+    let _crictl = node.root(
+        "printf \"%s\\n\" \"#!/bin/sh\" \"case \\$2\\$5 in unix:///run/containerd/containerd.sockversion) echo RuntimeName: x ;; *) exit 1 ;; esac\" \
+         > /usr/local/bin/crictl; chmod 755 /usr/local/bin/crictl",
+    );
+    assert!(matches!(state(node), CriState::Answers(runtime) if runtime.name == "x"));
+    let _back = node.root("rm /usr/local/bin/crictl; mv /usr/bin/not-curl /usr/bin/curl");
+    assert!(matches!(state(node), CriState::Answers(_)));
 }
 
 /// What replaces the config that is there now.

@@ -72,11 +72,20 @@ pub(crate) fn fragments(
     proposed: &BTreeMap<ResourceId, Proposal>,
     directories: &[&'static str],
 ) -> Result<Vec<Fragment>, Unanswered> {
+    let directories: Vec<_> = directories.iter().copied().map(constant_path).collect();
+    fragments_in(observed, proposed, &directories)
+}
+
+/// As [`fragments`], for directories that are not known when the program is written.
+pub(crate) fn fragments_in(
+    observed: &Observed,
+    proposed: &BTreeMap<ResourceId, Proposal>,
+    directories: &[AbsPath],
+) -> Result<Vec<Fragment>, Unanswered> {
     let rewritten = rewritten(proposed);
     let mut by_name: BTreeMap<String, Option<Fragment>> = BTreeMap::new();
     for directory in directories {
-        let directory = constant_path(directory);
-        for (name, fragment) in fragments_of(observed, &rewritten, &directory)? {
+        for (name, fragment) in fragments_of(observed, &rewritten, directory)? {
             by_name.entry(name).or_insert(fragment);
         }
     }
@@ -84,9 +93,9 @@ pub(crate) fn fragments(
 }
 
 /// What a path holds after the proposals: a text, or nothing.
-type Rewritten<'a> = BTreeMap<&'a AbsPath, Option<String>>;
+pub(crate) type Rewritten<'a> = BTreeMap<&'a AbsPath, Option<String>>;
 
-fn rewritten(proposed: &BTreeMap<ResourceId, Proposal>) -> Rewritten<'_> {
+pub(crate) fn rewritten(proposed: &BTreeMap<ResourceId, Proposal>) -> Rewritten<'_> {
     proposed
         .values()
         .flat_map(|proposal| &proposal.steps)

@@ -138,14 +138,16 @@ fn check_runtime_agrees(
         .get("runtime")
         .map_or(&[][..], |runtime| runtime.entries());
     for entry in runtime {
-        let Some(other) = entry.node.get("cgroupDriver") else {
-            continue;
+        // A runtime that says nothing of it is given systemd.
+        let (place, other) = match entry.node.get("cgroupDriver") {
+            Some(other) => (other.span, other.text()),
+            None => (entry.key_span, Some(CgroupDriver::Systemd.name())),
         };
-        if other.text().is_some_and(|text| text != driver.name()) {
+        if other.is_some_and(|other| other != driver.name()) {
             let message = "the kubelet and the runtime use different cgroup drivers";
             problems.push(
                 Diagnostic::error("E221", span, message)
-                    .related(other.span, format!("`{}` uses another one", entry.key))
+                    .related(place, format!("`{}` uses another one", entry.key))
                     .help("write the same driver in both places"),
             );
         }

@@ -5,15 +5,18 @@
 //! other providers may build on is public: [`file`] for managed files, [`service`] for the unit of a runtime, [`section`]
 //! for reading the spec.
 
-pub mod containerd;
 pub mod file;
 pub mod section;
 pub mod service;
 
 mod confdir;
+mod containerd;
+mod crio;
+mod docker;
 mod kubelet;
 mod module;
 mod package;
+mod runtime;
 mod swap;
 mod sysctl;
 #[cfg(test)]
@@ -29,7 +32,7 @@ pub fn registry() -> Vec<Box<dyn Provider>> {
         Box::new(sysctl::Sysctls),
         Box::new(swap::NoSwap),
         Box::new(file::FilesAndDirectories),
-        Box::new(containerd::ContainerdProvider),
+        Box::new(runtime::Runtimes),
         Box::new(kubelet::Kubelet),
         Box::new(service::Services),
     ]
@@ -40,6 +43,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::testing::Machine;
 
     /// Collects the fields of a schema that say nothing to their readers.
     fn silent_fields(path: &str, schema: &Value, silent: &mut Vec<String>) {
@@ -66,11 +70,41 @@ mod tests {
     fn every_field_is_described_closed_and_whole() {
         for section in registry().iter().flat_map(|provider| provider.sections()) {
             let schema = section.schema.as_value();
+            assert!(schema["description"].is_string(), "{}", section.name);
             let mut silent = Vec::new();
             silent_fields(section.name, schema, &mut silent);
             assert_eq!(silent, [""; 0]);
             let text = schema.to_string();
             assert!(!text.contains("$ref"), "{text}");
+        }
+    }
+
+    /// The answers and the graph are built anew each time, so that an order that depends on a seed would show.
+    #[test]
+    fn same_inputs_same_bytes() {
+        let spec = "\
+            modules: [overlay, br_netfilter]\n\
+            sysctls: { net.bridge.bridge-nf-call-iptables: 1, net.ipv4.ip_forward: 1, vm.swappiness: 10 }\n\
+            packages: [socat, conntrack]\n\
+            directories: [{ path: /opt/a }, { path: /opt/a/b }]\n\
+            files: [{ path: /opt/a/b/c, content: c }, { path: /etc/motd, content: m }]\n\
+            services: [{ name: a.service, active: true, dropIns: { x: '', y: '' } }]\n\
+            kubelet: { cgroupDriver: systemd }\n\
+            swap: off\n";
+        let bytes = || {
+            let machine = Machine::debian()
+                .sysctl("net.ipv4.ip_forward", "0")
+                .sysctl("vm.swappiness", "60")
+                .module("overlay", |_| {})
+                .package("socat", |_| {})
+                .unit("a.service", &[("ActiveState", "inactive")])
+                .swap("/swapfile");
+            serde_json::to_vec(&machine.plan(spec)).unwrap()
+        };
+        let first = bytes();
+        assert!(first.len() > 1000, "a plan of some size");
+        for _ in 0..100 {
+            assert_eq!(bytes(), first);
         }
     }
 

@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::file::refused;
-use crate::section::{decode, items, schema, written};
+use crate::section::{decode, items, list_schema, written};
 
 /// Packages whose upgrade restarts the service that pods depend on.
 const RUNTIMES: [&str; 9] = [
@@ -80,7 +80,7 @@ impl Provider for Packages {
     fn sections(&self) -> Vec<Section> {
         vec![Section {
             name: "packages",
-            schema: schema::<Vec<PackageEntry>>(),
+            schema: list_schema::<PackageEntry>("Debian packages that are installed or not."),
         }]
     }
 

@@ -6,7 +6,7 @@ use engine::diagnostic::{Diagnostic, Problems};
 use engine::name::{AbsPath, ResourceId};
 use engine::resource::{Edge, Relation, Sections};
 use engine::source::Span;
-use engine::spec::{Node, Value};
+use engine::spec::Node;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde::de::DeserializeOwned;
@@ -19,12 +19,20 @@ pub fn schema<T: JsonSchema>() -> Schema {
         .into_root_schema_for::<T>()
 }
 
+/// Returns the schema of a section that is a list, with what is said of it as a whole.
+pub fn list_schema<T: JsonSchema>(description: &str) -> Schema {
+    let mut schema = schema::<Vec<T>>();
+    schema.remove("title");
+    schema.insert("description".to_owned(), description.into());
+    schema
+}
+
 /// Reads a value out of a node that was checked against its schema; what the schema could not tell is a problem.
 pub fn decode<T: DeserializeOwned>(node: &Node, problems: &mut Problems) -> Option<T> {
-    match serde_yaml::from_value(plain(node)) {
+    match engine::spec::decode(node) {
         Ok(value) => Some(value),
-        Err(error) => {
-            problems.push(Diagnostic::error("E110", node.span, error.to_string()));
+        Err(problem) => {
+            problems.push(problem);
             None
         }
     }
@@ -119,20 +127,5 @@ pub(crate) fn check_not_managed(
             .related(by.1, format!("`{}` edits it", by.0))
             .help("keep one of the two"),
         );
-    }
-}
-
-fn plain(node: &Node) -> serde_yaml::Value {
-    match &node.value {
-        Value::Null => serde_yaml::Value::Null,
-        Value::Bool(value) => (*value).into(),
-        Value::Integer(value) => (*value).into(),
-        Value::Float(text) | Value::String(text) => text.as_str().into(),
-        Value::List(items) => items.iter().map(plain).collect(),
-        Value::Map(entries) => entries
-            .iter()
-            .map(|entry| (entry.key.as_str().into(), plain(&entry.node)))
-            .collect::<serde_yaml::Mapping>()
-            .into(),
     }
 }

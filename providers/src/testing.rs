@@ -10,8 +10,8 @@ use engine::graph::Graph;
 use engine::name::{AbsPath, Digest, ResourceId};
 use engine::plan::{Change, HostPlan, plan_host};
 use engine::question::{
-    Answer, Attributes, FileState, FoundFile, ModuleState, Observed, PackageState, Question,
-    RegularFile, SysctlState, UnitState,
+    Answer, Attributes, CriState, FileState, FoundFile, ModuleState, Observed, PackageState,
+    Question, RegularFile, SysctlState, UnitState,
 };
 use engine::receipt::Receipt;
 use engine::resource::Sections;
@@ -32,6 +32,8 @@ pub(crate) struct Machine {
     pub(crate) modules: BTreeMap<String, ModuleState>,
     pub(crate) units: BTreeMap<String, UnitState>,
     pub(crate) packages: BTreeMap<String, PackageState>,
+    /// What is at every CRI socket.
+    pub(crate) cri: CriState,
     pub(crate) owed: BTreeSet<String>,
     pub(crate) receipts: BTreeMap<ResourceId, Receipt>,
     now: i64,
@@ -58,6 +60,7 @@ impl Machine {
             modules: BTreeMap::new(),
             units: BTreeMap::new(),
             packages: BTreeMap::new(),
+            cri: CriState::Unasked,
             owed: BTreeSet::new(),
             receipts: BTreeMap::new(),
             now: LONG_AGO + 1000,
@@ -178,6 +181,7 @@ impl Machine {
                     .unwrap_or_default(),
             ),
             Question::Containerd(_) => Answer::Unanswered("no containerd here".into()),
+            Question::Cri(_) => Answer::Cri(self.cri.clone()),
         }
     }
 
@@ -190,7 +194,8 @@ impl Machine {
             .iter()
             .filter_map(|(path, state)| Some((path.parse::<AbsPath>().ok()?, state)))
             .filter(|(path, _)| {
-                path.parent() == *directory && path.as_str().ends_with(&format!(".{suffix}"))
+                path.parent() == *directory
+                    && (suffix.is_empty() || path.as_str().ends_with(&format!(".{suffix}")))
             })
             .map(|(path, state)| match state {
                 FileState::Symlink(target) => FoundFile {

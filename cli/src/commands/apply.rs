@@ -13,7 +13,6 @@ use super::session::{Session, Watched, via};
 use crate::args::ApplyArgs;
 use crate::error::{CommandError, ErrorKind};
 use crate::exit::ExitStatus;
-use crate::interrupt::Interrupt;
 use crate::summary::PlanSummary;
 use crate::ui::plan::{PlanView, render};
 use crate::ui::progress::Task;
@@ -28,7 +27,7 @@ pub(super) fn run(ui: &Ui, args: &ApplyArgs) -> Result<ExitStatus, CommandError>
             check_digest(args, &digest)?;
             let session = Session::of_plan(ui, &plan)?;
             let fleet = session.fleet(args.input.limit.as_deref())?;
-            let interrupt = Interrupt::install(ui)?;
+            let watched = Watched::install(ui, &args.input)?;
             execute(
                 ui,
                 args,
@@ -38,7 +37,7 @@ pub(super) fn run(ui: &Ui, args: &ApplyArgs) -> Result<ExitStatus, CommandError>
                     digest,
                     fleet,
                 },
-                &interrupt,
+                &watched,
             )
         }
         None => plan_and_apply(ui, args),
@@ -66,19 +65,13 @@ fn check_digest(args: &ApplyArgs, digest: &Digest) -> Result<(), CommandError> {
 fn plan_and_apply(ui: &Ui, args: &ApplyArgs) -> Result<ExitStatus, CommandError> {
     let session = Session::open(ui, &args.input, via(args.local))?;
     let fleet = session.fleet(args.input.limit.as_deref())?;
-    let interrupt = Interrupt::install(ui)?;
-    let watched = Watched {
-        interrupt: &interrupt,
-        status_command: &invocation::line("status", &args.input),
-    };
-    let plan = session.work(Task::Plan, &args.fleet, &fleet, &watched, |run| {
-        run.plan(session.inputs(), session.via())
-    })?;
+    let watched = Watched::install(ui, &args.input)?;
+    let plan = session.plan(&args.fleet, &fleet, &watched)?;
     let summary = PlanSummary::of(&plan);
     if !ui.json {
         ui.result(&render(&plan, &PlanView::new(&args.view, ui.width)))?;
     }
-    if let Some(status) = interrupt.status() {
+    if let Some(status) = watched.interrupted() {
         return Ok(status);
     }
     let digest = Digest::of(&plan.to_bytes());
@@ -100,7 +93,7 @@ fn plan_and_apply(ui: &Ui, args: &ApplyArgs) -> Result<ExitStatus, CommandError>
     } else if !ui.json {
         return Ok(ExitStatus::of_plan(&summary, false));
     }
-    execute(ui, args, &session, &reviewed, &interrupt)
+    execute(ui, args, &session, &reviewed, &watched)
 }
 
 fn execute(
@@ -108,23 +101,18 @@ fn execute(
     args: &ApplyArgs,
     session: &Session<'_>,
     reviewed: &Reviewed,
-    interrupt: &Interrupt,
+    watched: &Watched,
 ) -> Result<ExitStatus, CommandError> {
     let Reviewed {
         plan,
         digest,
         fleet,
     } = reviewed;
-    let status_command = invocation::line("status", &args.input);
-    let watched = Watched {
-        interrupt,
-        status_command: &status_command,
-    };
-    let outcome = session.work(Task::Apply, &args.fleet, fleet, &watched, |run| {
+    let outcome = session.work(Task::Apply, &args.fleet, fleet, watched, |run| {
         run.apply(plan, digest, &reach::operator())
     })?;
     let unplanned = ExitStatus::of_plan(&PlanSummary::of(plan), false);
-    let status = interrupt.status().unwrap_or_else(|| {
+    let status = watched.interrupted().unwrap_or_else(|| {
         ExitStatus::from_code(worst_exit_code([outcome.exit_code(), unplanned.code()]))
     });
     let text = if ui.json {
@@ -135,7 +123,7 @@ fn execute(
             &ReportView {
                 width: ui.width,
                 plan_command: &invocation::line("plan", &args.input),
-                status_command: &status_command,
+                status_command: watched.status_command(),
             },
         )
     };

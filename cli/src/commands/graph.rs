@@ -9,12 +9,13 @@ use crate::ui::graph::{GraphView, render};
 use engine::plan::Via;
 
 pub(super) fn run(ui: &Ui, args: &GraphArgs) -> Result<ExitStatus, CommandError> {
-    let session = Session::open(ui, &args.input, Via::Ssh)?;
+    let input = args.input.with(&args.paths);
+    let session = Session::open(ui, &input, Via::Ssh)?;
     let session = match session.loaded.inventory.hosts.is_empty() {
         true => session.on_this_machine(None)?,
         false => session,
     };
-    let limit = args.host.as_deref().or(args.input.limit.as_deref());
+    let limit = args.host.as_deref().or(input.limit.as_deref());
     let fleet = session.fleet(limit)?;
     let host = fleet
         .hosts

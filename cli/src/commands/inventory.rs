@@ -11,8 +11,9 @@ use crate::ui::Ui;
 use crate::ui::inventory::{HostRow, render, render_json};
 
 pub(super) fn run(ui: &Ui, args: &InventoryArgs) -> Result<ExitStatus, CommandError> {
-    let session = Session::open(ui, &args.input, Via::Ssh)?;
-    let hosts = session.hosts(args.input.limit.as_deref())?;
+    let input = args.input.with(&args.paths);
+    let session = Session::open(ui, &input, Via::Ssh)?;
+    let hosts = session.hosts(input.limit.as_deref())?;
     let rows: Vec<HostRow> = hosts.into_iter().map(row).collect();
     let text = if ui.json {
         render_json(&rows)

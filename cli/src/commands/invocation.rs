@@ -1,7 +1,5 @@
 //! Our own command line, to suggest what comes next.
 
-use std::path::Path;
-
 use crate::args::InputArgs;
 
 /// Returns the line that runs a command on the same files and hosts, fit to be pasted into a shell.
@@ -13,8 +11,7 @@ pub(crate) fn line(command: &str, input: &InputArgs) -> String {
     } = input;
     let files = files
         .iter()
-        .filter(|file| file.as_path() != Path::new("hardstand.yaml"));
-    let files = files.map(|file| format!(" -f {}", quote(&file.to_string_lossy())));
+        .map(|file| format!(" -f {}", quote(&file.to_string_lossy())));
     let inventories = inventories
         .iter()
         .map(|file| format!(" -i {}", quote(&file.to_string_lossy())));

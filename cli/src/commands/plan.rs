@@ -8,38 +8,34 @@ use std::path::Path;
 use engine::name::Digest;
 use engine::plan::Plan;
 
-use super::invocation;
 use super::session::{Session, Watched, via};
 use crate::args::PlanArgs;
 use crate::error::{CommandError, ErrorKind};
 use crate::exit::ExitStatus;
-use crate::interrupt::Interrupt;
 use crate::summary::PlanSummary;
 use crate::ui::plan::{PlanView, render, saved};
-use crate::ui::progress::Task;
 use crate::ui::{Ui, json};
 
 pub(super) fn run(ui: &Ui, args: &PlanArgs) -> Result<ExitStatus, CommandError> {
-    let session = Session::open(ui, &args.input, via(args.local))?;
-    let fleet = session.fleet(args.input.limit.as_deref())?;
-    let interrupt = Interrupt::install(ui)?;
-    let watched = Watched {
-        interrupt: &interrupt,
-        status_command: &invocation::line("status", &args.input),
-    };
-    let plan = session.work(Task::Plan, &args.fleet, &fleet, &watched, |run| {
-        run.plan(session.inputs(), session.via())
-    })?;
+    let input = args.input.with(&args.paths);
+    let session = Session::open(ui, &input, via(args.local))?;
+    let fleet = session.fleet(input.limit.as_deref())?;
+    let watched = Watched::install(ui, &input)?;
+    let plan = session.plan(&args.fleet, &fleet, &watched)?;
     let summary = PlanSummary::of(&plan);
-    let status = interrupt
-        .status()
+    let status = watched
+        .interrupted()
         .unwrap_or_else(|| ExitStatus::of_plan(&summary, args.detailed_exitcode));
     let mut text = if ui.json {
         json::plan(&plan, summary, status)
     } else {
         render(&plan, &PlanView::new(&args.view, ui.width))
     };
-    if let Some(path) = args.out.as_ref().filter(|_| interrupt.status().is_none()) {
+    if let Some(path) = args
+        .out
+        .as_ref()
+        .filter(|_| watched.interrupted().is_none())
+    {
         let digest = save(&plan, path)?;
         let note = saved(&path.to_string_lossy(), &digest, ui.interactive());
         match ui.json {

@@ -3,20 +3,19 @@
 use engine::compile::Fleet;
 use engine::report::worst_exit_code;
 
-use super::invocation;
 use super::session::{Session, Watched, via};
 use crate::args::PurgeArgs;
 use crate::error::CommandError;
 use crate::exit::ExitStatus;
-use crate::interrupt::Interrupt;
 use crate::ui::Ui;
 use crate::ui::progress::Task;
 use crate::ui::prompt::{Consent, Question};
-use crate::ui::status::{StatusRow, render, render_json};
+use crate::ui::status::{StatusRow, shown};
 
 pub(super) fn run(ui: &Ui, args: &PurgeArgs) -> Result<ExitStatus, CommandError> {
-    let session = Session::open(ui, &args.input, via(args.local))?;
-    let fleet = Fleet::bare(&session.hosts(args.input.limit.as_deref())?);
+    let input = args.input.with(&args.paths);
+    let session = Session::open(ui, &input, via(args.local))?;
+    let fleet = Fleet::bare(&session.hosts(input.limit.as_deref())?);
     let question = Question {
         text: &format!(
             "Remove hardstand's records from {} hosts? Drift and removals are no longer told after that.",
@@ -29,11 +28,7 @@ pub(super) fn run(ui: &Ui, args: &PurgeArgs) -> Result<ExitStatus, CommandError>
         ui.note("Nothing was removed.\n");
         return Ok(ExitStatus::Done);
     }
-    let interrupt = Interrupt::install(ui)?;
-    let watched = Watched {
-        interrupt: &interrupt,
-        status_command: &invocation::line("status", &args.input),
-    };
+    let watched = Watched::install(ui, &input)?;
     let purged = session.work(Task::Purge, &args.fleet, &fleet, &watched, |run| {
         run.purge()
     })?;
@@ -56,15 +51,8 @@ pub(super) fn run(ui: &Ui, args: &PurgeArgs) -> Result<ExitStatus, CommandError>
             detail: purged.err(),
         })
         .collect();
-    let text = if ui.json {
-        render_json(&rows)
-    } else {
-        render(&rows)
-    };
-    Ok(ui.conclude(
-        &text,
-        interrupt
-            .status()
-            .unwrap_or_else(|| ExitStatus::from_code(code)),
-    ))
+    let status = watched
+        .interrupted()
+        .unwrap_or_else(|| ExitStatus::from_code(code));
+    Ok(ui.conclude(&shown(ui, &rows), status))
 }

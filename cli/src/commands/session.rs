@@ -1,7 +1,6 @@
 //! What most commands begin with: read the specs and inventories, take some of their hosts, compile what each should be.
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
 
@@ -18,9 +17,10 @@ use engine::source::{InputDocument, Sources};
 use engine::spec::{Files, Loaded, load, read_documents};
 use engine::step::Content;
 
-use super::reach;
+use super::{invocation, reach};
 use crate::args::{FleetArgs, InputArgs};
 use crate::error::{CommandError, ErrorKind};
+use crate::exit::ExitStatus;
 use crate::interrupt::Interrupt;
 use crate::ui::Ui;
 use crate::ui::diagnostics;
@@ -42,13 +42,7 @@ pub(super) struct Session<'a> {
 impl<'a> Session<'a> {
     /// Reads what the command line names. Everything that is wrong is printed, and is an error.
     pub(super) fn open(ui: &'a Ui, input: &InputArgs, via: Via) -> Result<Self, CommandError> {
-        let paths: Vec<PathBuf> = input
-            .files
-            .iter()
-            .chain(&input.inventories)
-            .cloned()
-            .collect();
-        let documents = read_documents(&paths, &mut io::stdin().lock())
+        let documents = read_documents(&input.paths(), &mut io::stdin().lock())
             .map_err(|problems| report(ui, problems, &Sources::default()))?;
         let session = Self::load(ui, documents, Files::default(), via)?;
         match via {
@@ -159,7 +153,7 @@ impl<'a> Session<'a> {
     }
 
     /// Returns what a plan carries, so that it can be applied elsewhere.
-    pub(super) fn inputs(&self) -> Inputs {
+    fn inputs(&self) -> Inputs {
         let files = self.files.all_read().into_iter();
         Inputs {
             documents: self.documents.clone(),
@@ -169,8 +163,16 @@ impl<'a> Session<'a> {
         }
     }
 
-    pub(super) fn via(&self) -> Via {
-        self.via
+    /// Observes and plans a fleet.
+    pub(super) fn plan(
+        &self,
+        args: &FleetArgs,
+        fleet: &Fleet,
+        watched: &Watched,
+    ) -> Result<Plan, CommandError> {
+        self.work(Task::Plan, args, fleet, watched, |run| {
+            run.plan(self.inputs(), self.via)
+        })
     }
 
     /// Does something with a fleet while progress is shown and signals are watched.
@@ -179,14 +181,14 @@ impl<'a> Session<'a> {
         task: Task,
         args: &FleetArgs,
         fleet: &Fleet,
-        watched: &Watched<'_>,
+        watched: &Watched,
         work: impl FnOnce(&FleetRun<'_>) -> R,
     ) -> Result<R, CommandError> {
         let connector = reach::connector(self.via)?;
         let progress = Progress::start(self.ui, task, fleet.hosts.len(), watched.interrupt.flag());
         let events = Mutex::new(progress.sender());
         let cancel = Cancel::from(watched.interrupt.flag());
-        let _watch = watched.interrupt.watch(watched.status_command);
+        let _watch = watched.interrupt.watch(&watched.status_command);
         let result = work(&FleetRun {
             connector: &*connector,
             fleet,
@@ -207,9 +209,29 @@ impl<'a> Session<'a> {
 }
 
 /// Who listens for signals, and what to tell those who interrupt twice.
-pub(super) struct Watched<'a> {
-    pub(super) interrupt: &'a Interrupt,
-    pub(super) status_command: &'a str,
+pub(super) struct Watched {
+    interrupt: Interrupt,
+    status_command: String,
+}
+
+impl Watched {
+    /// Listens for signals while something is done to these hosts.
+    pub(super) fn install(ui: &Ui, input: &InputArgs) -> Result<Self, CommandError> {
+        Ok(Self {
+            interrupt: Interrupt::install(ui)?,
+            status_command: invocation::line("status", input),
+        })
+    }
+
+    /// Returns the command that asks the same hosts how they are.
+    pub(super) fn status_command(&self) -> &str {
+        &self.status_command
+    }
+
+    /// Returns how the process ends because of a signal, if there was one.
+    pub(super) fn interrupted(&self) -> Option<ExitStatus> {
+        self.interrupt.status()
+    }
 }
 
 /// Says how hosts are reached.

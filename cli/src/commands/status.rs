@@ -4,24 +4,19 @@ use engine::compile::Fleet;
 use engine::question::Observed;
 use engine::report::worst_exit_code;
 
-use super::invocation;
 use super::session::{Session, Watched, via};
 use crate::args::StatusArgs;
 use crate::error::CommandError;
 use crate::exit::ExitStatus;
-use crate::interrupt::Interrupt;
 use crate::ui::Ui;
 use crate::ui::progress::Task;
-use crate::ui::status::{StatusRow, render, render_json};
+use crate::ui::status::{StatusRow, shown};
 
 pub(super) fn run(ui: &Ui, args: &StatusArgs) -> Result<ExitStatus, CommandError> {
-    let session = Session::open(ui, &args.input, via(args.local))?;
-    let fleet = Fleet::bare(&session.hosts(args.input.limit.as_deref())?);
-    let interrupt = Interrupt::install(ui)?;
-    let watched = Watched {
-        interrupt: &interrupt,
-        status_command: &invocation::line("status", &args.input),
-    };
+    let input = args.input.with(&args.paths);
+    let session = Session::open(ui, &input, via(args.local))?;
+    let fleet = Fleet::bare(&session.hosts(input.limit.as_deref())?);
+    let watched = Watched::install(ui, &input)?;
     let observed = session.work(Task::Ask, &args.fleet, &fleet, &watched, |run| {
         run.observe_all()
     })?;
@@ -42,17 +37,10 @@ pub(super) fn run(ui: &Ui, args: &StatusArgs) -> Result<ExitStatus, CommandError
             },
         })
         .collect();
-    let text = if ui.json {
-        render_json(&rows)
-    } else {
-        render(&rows)
-    };
-    Ok(ui.conclude(
-        &text,
-        interrupt
-            .status()
-            .unwrap_or_else(|| ExitStatus::from_code(code)),
-    ))
+    let status = watched
+        .interrupted()
+        .unwrap_or_else(|| ExitStatus::from_code(code));
+    Ok(ui.conclude(&shown(ui, &rows), status))
 }
 
 fn row(host: String, observed: &Observed) -> StatusRow {

@@ -12,7 +12,8 @@ use crate::exit::ExitStatus;
 use crate::ui::Ui;
 
 pub(super) fn run(ui: &Ui, args: &ValidateArgs) -> Result<ExitStatus, CommandError> {
-    let session = Session::open(ui, &args.input, Via::Ssh)?;
+    let input = args.input.with(&args.paths);
+    let session = Session::open(ui, &input, Via::Ssh)?;
     let n_specs = session.loaded.specs.len();
     let n_hosts = session.loaded.inventory.hosts.len();
     if n_specs == 0 {
@@ -26,7 +27,7 @@ pub(super) fn run(ui: &Ui, args: &ValidateArgs) -> Result<ExitStatus, CommandErr
         0 => session.on_this_machine(None)?,
         _ => session,
     };
-    let fleet = session.fleet(args.input.limit.as_deref())?;
+    let fleet = session.fleet(input.limit.as_deref())?;
     let graphs: BTreeSet<_> = fleet
         .hosts
         .iter()

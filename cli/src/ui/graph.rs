@@ -64,6 +64,11 @@ fn arrow(from: usize, to: usize, edge: Edge) -> Arrow {
             then: to,
             label: Some("notifies of cgroup driver"),
         },
+        Edge::NotifiesOf(Topic::ReloadSuffices) => Arrow {
+            first: from,
+            then: to,
+            label: Some("notifies of what a reload takes up"),
+        },
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{json, table};
+use super::{Ui, json, table};
 
 /// What one host says.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -22,14 +22,22 @@ pub(crate) struct StatusRow {
     pub(crate) detail: Option<String>,
 }
 
+/// Renders rows as the person or the program that reads them wants them.
+pub(crate) fn shown(ui: &Ui, rows: &[StatusRow]) -> String {
+    match ui.json {
+        true => render_json(rows),
+        false => render(rows),
+    }
+}
+
 /// Renders a table.
-pub(crate) fn render(rows: &[StatusRow]) -> String {
+fn render(rows: &[StatusRow]) -> String {
     let headers = ["HOST", "STATE", "TRANSACTION", "GENERATION", "DETAIL"];
     table::render(headers, &rows.iter().map(cells).collect::<Vec<_>>())
 }
 
 /// Renders JSON.
-pub(crate) fn render_json(rows: &[StatusRow]) -> String {
+fn render_json(rows: &[StatusRow]) -> String {
     json::render(&BTreeMap::from([("hosts", rows)]))
 }
 

@@ -6,12 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::facts::{CgroupVersion, Facts, Init, Swap};
 use crate::name::{AbsPath, Digest, UnitName};
 use crate::question::{
-    Answer, Attributes, ContainerdState, FileState, FoundFile, ModuleState, Observed, PackageState,
-    Question, RegularFile, SysctlState, UnitState,
+    Answer, Attributes, ContainerdState, CriState, FileState, FoundFile, ModuleState, Observed,
+    PackageState, Question, RegularFile, SysctlState, UnitState,
 };
 use crate::receipt::Receipt;
 
 use super::Nonce;
+use super::cri;
 use super::field::{decode, decode_lazily, encode, excerpt};
 
 /// The longest answer that is taken, in bytes.
@@ -198,6 +199,7 @@ struct Seen {
     containerds: BTreeMap<String, ContainerdState>,
     /// The config file whose dump is being read.
     dumping: Option<String>,
+    cris: BTreeMap<String, CriState>,
     unanswered: BTreeMap<(String, String), String>,
     receipts: Vec<Receipt>,
     owed: Vec<UnitName>,
@@ -246,7 +248,8 @@ impl Seen {
             ("unreadable", [path, why]) => Some(insert(&mut self.unreadable, path, why)),
             ("link", [path, target]) => Some(insert(&mut self.links, path, target)),
             ("list", [directory, suffix, names @ ..]) => {
-                let names = names.iter().map(|name| (*name).to_owned()).collect();
+                let mut names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+                names.sort_unstable();
                 let key = ((*directory).to_owned(), (*suffix).to_owned());
                 Some(self.lists.insert(key, Ok(names)).is_none())
             }
@@ -301,6 +304,10 @@ impl Seen {
             ("~undumped", [path, why]) => {
                 self.containerds.get_mut(*path)?.failure = Some((*why).to_owned());
                 Some(true)
+            }
+            ("~cri", [socket, answer @ ..]) => {
+                let state = cri::read(answer)?;
+                Some(self.cris.insert((*socket).to_owned(), state).is_none())
             }
             ("unanswered", [kind, name, why]) => {
                 let key = ((*kind).to_owned(), (*name).to_owned());
@@ -546,6 +553,10 @@ impl Seen {
                 let state = self.containerds.get(path.as_str())?;
                 Some(Answer::Containerd(state.clone()))
             }
+            Question::Cri(socket) => {
+                let state = self.cris.get(socket.as_str())?;
+                Some(Answer::Cri(state.clone()))
+            }
         }
     }
 
@@ -657,7 +668,8 @@ impl Seen {
         let unanswered = self.unanswered.keys().map(|(_, name)| name);
         let names = self.sysctls.keys().chain(self.modules.keys());
         let names = names.chain(self.units.keys()).chain(self.packages.keys());
-        for name in names.chain(self.containerds.keys()).chain(unanswered) {
+        let names = names.chain(self.containerds.keys()).chain(self.cris.keys());
+        for name in names.chain(unanswered) {
             check(&asked.names, name)?;
         }
         for (directory, suffix) in self.lists.keys() {
@@ -700,7 +712,7 @@ impl Asked {
             Question::Package(name) => {
                 self.names.insert(name.to_string());
             }
-            Question::Containerd(path) => {
+            Question::Containerd(path) | Question::Cri(path) => {
                 self.names.insert(path.to_string());
             }
         }
@@ -733,6 +745,7 @@ mod tests {
             Question::Package("bash".parse().unwrap()),
             Question::Package("nope".parse().unwrap()),
             Question::Containerd("/etc/containerd/config.toml".parse().unwrap()),
+            Question::Cri("/run/x.sock".parse().unwrap()),
         ]
     }
 
@@ -758,8 +771,37 @@ mod tests {
              package bash hold installed 5.2\ncandidate nope free -\n\
              containerd /etc/containerd/config.toml version 1.7.24~ds1\n~dumped /etc/containerd/config.toml\n\
              ~dump version = 2\n~dump a%09%25\n\
+             ~cri /run/x.sock curl SFRUUC8yIDIwMCANCmdycGMtc3RhdHVzOiAxMg0KZ3JwYy1tZXNzYWdlOiBubyUyMENSSQ0KDQoKMA==\n\
              ~contents\n==> /etc/a b <==\none\n==> x\n==> /etc/x.d/b.conf <==\n\n"
         ))
+    }
+
+    #[test]
+    fn a_listing_of_all_entries_is_read_in_order() {
+        let directory: AbsPath = "/etc/x.d".parse().unwrap();
+        let question = Question::Files {
+            directory: directory.clone(),
+            suffix: String::new(),
+        };
+        let stat = |name: &str| {
+            format!(
+                "file 755 41ed 0 0 root:root:/etc/x.d/{name}\n~size 41ed 9 1 1700000000 /etc/x.d/{name}\n"
+            )
+        };
+        let output = frame(&format!(
+            "list /etc/x.d  .hid ..odd 00~ sub\n{}{}{}{}",
+            stat(".hid"),
+            stat("..odd"),
+            stat("00~"),
+            stat("sub")
+        ));
+        let questions = std::slice::from_ref(&question);
+        let observed = parse_probe(&output, questions, &nonce()).unwrap();
+        let found = observed.files(&directory, "").unwrap();
+        let names: Vec<_> = found.iter().map(|file| file.path.file_name()).collect();
+        assert_eq!(names, ["..odd", ".hid", "00~", "sub"]);
+        let empty = parse_probe(&frame("list /etc/x.d \n"), questions, &nonce()).unwrap();
+        assert_eq!(empty.files(&directory, "").unwrap(), []);
     }
 
     #[test]
@@ -796,6 +838,8 @@ mod tests {
             containerd.unwrap().effective.as_deref(),
             Some("version = 2\na\t%\n")
         );
+        let cri = observed.cri(&"/run/x.sock".parse().unwrap());
+        assert_eq!(cri, Ok(&CriState::NotServed("no CRI".into())));
         assert!(observed.guards.iter().all(|guard| !guard.starts_with('~')));
         assert!(observed.guards.contains(&"absent /etc/gone".to_owned()));
     }

@@ -286,6 +286,7 @@ fn checked(check: Option<FileCheck>) -> &'static str {
     match check {
         None => "-",
         Some(FileCheck::Containerd) => "containerd",
+        Some(FileCheck::Docker) => "docker",
     }
 }
 

@@ -184,12 +184,17 @@ h_has() {
 
 # Runs a command for at most $1 seconds, without input and without the lock.
 h_bounded() {
+	h_bounded_reading "$@" </dev/null
+}
+
+# Runs a command that reads its input for at most $1 seconds, without the lock.
+h_bounded_reading() {
 	h_bounded_seconds=$1
 	shift
 	if h_has timeout; then
-		timeout -k 5 "$h_bounded_seconds" "$@" </dev/null 9>&-
+		timeout -k 5 "$h_bounded_seconds" "$@" 9>&-
 	else
-		"$@" </dev/null 9>&-
+		"$@" 9>&-
 	fi
 }
 
@@ -198,7 +203,7 @@ h_bounded() {
 # Answers the questions on standard input, up to the line `end`. It writes nothing anywhere.
 h_probe() {
 	h_asked=$h_nl
-	h_files='' h_lists='' h_sysctls='' h_modules='' h_units='' h_packages='' h_containerds='' h_keep=' '
+	h_files='' h_lists='' h_sysctls='' h_modules='' h_units='' h_packages='' h_containerds='' h_cris='' h_keep=' '
 	h_complete=
 	# One fork is cheaper than `read`, which takes one byte at a time from a pipe.
 	for h_question in $(cat); do
@@ -219,6 +224,7 @@ h_probe() {
 	h_observe_units
 	h_observe_packages
 	h_observe_containerd
+	h_observe_cri
 	[ -z "$h_contents" ] || h_send_contents
 }
 
@@ -243,13 +249,17 @@ h_ask() {
 	'files '*)
 		h_is_path "$h_out" || h_refuse question "not a path: $1"
 		case ${h_ask_rest#* } in
-		*[!a-z]* | '') h_refuse question "not a suffix: $1" ;;
+		*[!a-z]*) h_refuse question "not a suffix: $1" ;;
 		esac
 		h_lists="$h_lists${h_ask_rest#* } $h_out$h_nl"
 		;;
 	'containerd '*)
 		h_is_path "$h_out" || h_refuse question "not a path: $1"
 		h_containerds=$h_containerds$h_out$h_nl
+		;;
+	'cri '*)
+		h_is_path "$h_out" || h_refuse question "not a path: $1"
+		h_cris=$h_cris$h_out$h_nl
 		;;
 	'sysctl '*)
 		h_is_key "$h_out" || h_refuse question "not a key: $1"
@@ -539,7 +549,7 @@ h_observe_path() {
 	fi
 }
 
-# Lists DIRECTORY/*.SUFFIX: h_observe_list DIRECTORY SUFFIX.
+# Lists DIRECTORY/*.SUFFIX, or all that is in DIRECTORY: h_observe_list DIRECTORY SUFFIX.
 h_observe_list() {
 	h_encode "$1"
 	h_list_line="$h_out $2"
@@ -557,7 +567,10 @@ h_observe_list() {
 	fi
 	h_value=${1%/}
 	set +f
-	set -- "$h_value"/*."$2"
+	case $2 in
+	'') set -- "$h_value"/.[!.]* "$h_value"/..?* "$h_value"/* ;;
+	*) set -- "$h_value"/*."$2" ;;
+	esac
 	set -f
 	for h_path; do
 		if [ ! -e "$h_path" ] && [ ! -L "$h_path" ]; then
@@ -672,7 +685,7 @@ h_observe_units() {
 	if h_has systemctl && [ -d /run/systemd/system ]; then
 		h_value=$(systemctl show --no-pager --property=LoadState,ActiveState,SubState,UnitFileState,FragmentPath \
 			--property=DropInPaths,NeedDaemonReload,ExecMainStartTimestamp,InvocationID,NRestarts,MainPID \
-			--property=Type,CanReload -- $h_units 2>/dev/null)
+			--property=Type,CanReload,StateChangeTimestamp -- $h_units 2>/dev/null)
 		h_reason='systemctl%20show%20failed'
 	else
 		h_reason='systemd%20is%20not%20running'
@@ -801,6 +814,44 @@ h_send_dump() {
 	done
 }
 
+# What container runtimes say of themselves: one process asks all. None of it is a guard.
+# shellcheck disable=SC2086 # splitting is the point
+h_observe_cri() {
+	[ -n "$h_cris" ] && [ -n "$h_contents" ] || return 0
+	h_find_cri_client
+	for h_path in $h_cris; do
+		h_encode "$h_path"
+		if h_is_absent "$h_path"; then
+			h_value=absent
+		elif [ ! -e "$h_path" ] || [ ! -w "$h_path" ]; then
+			h_value=denied
+		elif [ ! -S "$h_path" ]; then
+			h_value=other
+		else
+			h_value=$h_cri_client
+		fi
+		printf '~cri %s %s' "$h_out" "${h_value:-unasked}"
+		case $h_value in
+		curl) h_send_cri h_cri_curl "$h_path" Version Status RuntimeConfig ;;
+		crictl)
+			h_send_cri h_cri_crictl "$h_path" version
+			h_send_cri h_cri_crictl "$h_path" info
+			h_send_cri h_cri_crictl "$h_path" runtime-config
+			;;
+		esac
+		printf '\n'
+	done
+}
+
+# Sends all that a command says, and then its status on a line, as one field in base64.
+h_send_cri() {
+	printf ' '
+	{
+		"$@" 2>&1
+		printf '\n%s' "$?"
+	} | base64 -w 0
+}
+
 # The content of every small file, each after a header line of head's.
 # shellcheck disable=SC2086 # splitting at newlines is the point
 h_send_contents() {
@@ -808,6 +859,42 @@ h_send_contents() {
 	printf '~contents\n'
 	head -v -c "$((h_content_limit + 1))" -- $h_sent 2>/dev/null
 	printf '\n'
+}
+
+# ---------------------------------------------------------------------------------------------------------------- CRI
+
+# Sets h_cri_client to what can ask a CRI: curl if it speaks HTTP/2, else crictl, else nothing.
+h_find_cri_client() {
+	h_cri_client=
+	if h_has curl; then
+		case $(curl -q -V 2>/dev/null) in
+		*HTTP2*) h_cri_client=curl ;;
+		esac
+	fi
+	if [ -z "$h_cri_client" ] && h_has crictl; then
+		h_cri_client=crictl
+	fi
+}
+
+# Calls METHODs of the CRI v1 at a socket and prints head, body and trailers of each: h_cri_curl SOCKET METHOD...
+# An empty message is five zero bytes. Each call has a host name of its own, so that no connection is used twice: there
+# curl 7.88 fails.
+# shellcheck disable=SC2086 # splitting is the point
+h_cri_curl() {
+	h_cri_socket=$1
+	shift
+	h_cri_urls=
+	for h_cri_method; do
+		h_cri_urls=${h_cri_urls}http://$h_cri_method/runtime.v1.RuntimeService/$h_cri_method$h_nl
+	done
+	printf '\000\000\000\000\000' | h_bounded_reading 10 curl -q -s -S -N --noproxy '*' --max-time 5 --fail-early \
+		--http2-prior-knowledge --unix-socket "$h_cri_socket" -H 'content-type: application/grpc' -H 'te: trailers' \
+		--data-binary @- -D - $h_cri_urls
+}
+
+# h_cri_crictl SOCKET COMMAND
+h_cri_crictl() {
+	h_bounded 10 crictl --runtime-endpoint "unix://$1" --timeout 5s "$2"
 }
 
 # ================================== a probe is sent with what stands above this line, all else with the whole program
@@ -1639,6 +1726,14 @@ h_check_temp() {
 		h_why='containerd is not installed, so it could not check the file'
 		h_has containerd && h_try h_bounded 30 containerd --config "$h_temp" config dump
 		;;
+	docker)
+		h_why='dockerd is not installed, so it could not check the file'
+		h_has dockerd || return 1
+		case $(h_bounded 10 dockerd --help 2>/dev/null) in
+		*--validate*) h_try h_bounded 30 dockerd --validate --config-file "$h_temp" ;;
+		*) h_note "unproven: this dockerd cannot check a file before it is in place" ;;
+		esac
+		;;
 	*)
 		h_why="unknown check $1"
 		return 1
@@ -1974,23 +2069,21 @@ h_wait_cri() {
 # Whether the CRI answers Version at socket $1; 2 if there is nothing to ask with. Sets h_cri_said.
 h_cri_version() {
 	h_cri_said='there is no socket'
-	if h_has curl && curl -V 2>/dev/null | grep -q HTTP2; then
+	h_find_cri_client
+	case $h_cri_client$1 in
+	curl*)
 		[ -S "$1" ] || return 1
-		printf '\000\000\000\000\000' >"$h_dir/cri-request"
-		h_cri_said=$(h_bounded 10 curl -q -s -S --noproxy '*' --max-time 5 --http2-prior-knowledge --unix-socket "$1" \
-			-H 'content-type: application/grpc' -H 'te: trailers' --data-binary "@$h_dir/cri-request" -o /dev/null -D - \
-			http://localhost/runtime.v1.RuntimeService/Version 2>&1 | grep -ai -e '^grpc-' -e '^curl:')
+		h_cri_said=$(h_cri_curl "$1" Version 2>&1 | grep -aoi -e 'grpc-[a-z]*: .*' -e '^curl: .*' | tr -d '\r')
 		case $h_cri_said in
 		'grpc-status: 0'* | *"$h_nl"'grpc-status: 0'*) return 0 ;;
 		esac
 		return 1
-	fi
-	if h_has crictl; then
+		;;
+	crictl*)
 		[ -S "$1" ] || return 1
-		h_cri_said=$(h_bounded 10 crictl --runtime-endpoint "unix://$1" version 2>&1)
+		h_cri_said=$(h_cri_crictl "$1" version 2>&1)
 		return
-	fi
-	case $1 in
+		;;
 	*containerd*) ;;
 	*) return 2 ;;
 	esac

@@ -6,6 +6,7 @@
 
 mod answers;
 mod bundle;
+mod cri;
 mod field;
 mod journal;
 mod questions;

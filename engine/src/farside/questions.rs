@@ -33,6 +33,7 @@ pub(super) fn line(question: &Question) -> String {
         Question::Unit(name) => format!("unit {}", encode(name.as_str())),
         Question::Package(name) => format!("package {}", encode(name.as_str())),
         Question::Containerd(path) => format!("containerd {}", encode(path.as_str())),
+        Question::Cri(socket) => format!("cri {}", encode(socket.as_str())),
     }
 }
 
@@ -46,6 +47,11 @@ mod tests {
         assert_eq!(line(&file), "file /etc/a%20b%25c");
         let sysctl = Question::Sysctl("net.ipv4.conf.eth0/100.forwarding".parse().unwrap());
         assert_eq!(line(&sysctl), "sysctl net/ipv4/conf/eth0.100/forwarding");
+        let all = Question::Files {
+            directory: "/etc/x.d".parse().unwrap(),
+            suffix: String::new(),
+        };
+        assert_eq!(line(&all), "files /etc/x.d ");
         let hostile = Question::Files {
             directory: "/etc".parse().unwrap(),
             suffix: "conf\nHARDSTAND".to_owned(),

@@ -24,11 +24,17 @@ pub fn plan_host(
     host: &HostName,
     observed: &Observed,
 ) -> HostPlan {
+    let named = graph.ids();
     let mut walk = Walk::new(observed);
+    walk.dropped = observed
+        .receipts
+        .values()
+        .filter(|receipt| receipt.created && !named.contains(&receipt.resource))
+        .map(|receipt| receipt.resource.clone())
+        .collect();
     for (node, predecessors) in graph.nodes_with_predecessors() {
         walk.visit(node, &predecessors);
     }
-    let named = graph.ids();
     // From the last name to the first, so that what stands in a directory is removed before it.
     for receipt in observed
         .receipts
@@ -58,6 +64,8 @@ struct Walk<'a> {
     awaited: BTreeMap<ResourceId, BTreeSet<ResourceId>>,
     /// Resources that cannot be planned, and so hold up what requires them.
     held_up: BTreeSet<ResourceId>,
+    /// Resources that hardstand created and that no spec names any more.
+    dropped: BTreeSet<ResourceId>,
     changes: Vec<Change>,
     unplanned: Vec<Unplanned>,
     unchanged: Vec<ResourceId>,
@@ -71,6 +79,7 @@ impl<'a> Walk<'a> {
             proposed: BTreeMap::new(),
             awaited: BTreeMap::new(),
             held_up: BTreeSet::new(),
+            dropped: BTreeSet::new(),
             changes: Vec::new(),
             unplanned: Vec::new(),
             unchanged: Vec::new(),
@@ -86,6 +95,7 @@ impl<'a> Walk<'a> {
             proposed: &self.proposed,
             notified_by: &notified_by,
             receipt,
+            dropped: &self.dropped,
         });
         let awaited = self.awaited_by(predecessors);
         let decision = Verdicted::from(decision);
@@ -170,6 +180,7 @@ impl<'a> Walk<'a> {
             proposed: &self.proposed,
             notified_by: &[],
             receipt: Some(receipt),
+            dropped: &self.dropped,
         };
         let provider = providers
             .iter()

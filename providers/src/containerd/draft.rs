@@ -6,11 +6,11 @@ use engine::resource::Difference;
 use toml_edit::{DocumentMut, Item, Table, Value};
 
 use super::keys::{Name, entries, find, shown};
-use super::refusal::Refusal;
 use super::table::{
     Indentation, indentation_at, prefix_of, put, rename, settle_spelling, spellings, table_below,
     trim_first,
 };
+use crate::runtime::Refusal;
 
 /// The text while it is edited.
 #[derive(Debug)]

@@ -1,28 +1,24 @@
 //! Edits the text of a containerd configuration so that it says what is wanted. Pure: text and version in, text out.
 
 use engine::name::AbsPath;
+use engine::question::CriCgroupDriver;
 use engine::resource::Difference;
-use serde::{Deserialize, Serialize};
 use toml_edit::{Array, Item, Value};
 
 use super::draft::Draft;
 use super::format::{self, Needs};
 use super::keys::Name::{Entry, Field};
 use super::keys::{Handler, Layout, RUNC_V2, below, entries, find, handlers, listed, texts};
-use super::refusal::Refusal;
 use super::version::ContainerdVersion;
+use crate::runtime::{CgroupDriver, Refusal};
 
-/// Who manages the cgroups of containers.
-#[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
-)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum CgroupDriver {
-    /// systemd, as on every host where systemd is the init system.
-    #[default]
-    Systemd,
-    /// The runtime itself.
-    Cgroupfs,
+impl From<CriCgroupDriver> for CgroupDriver {
+    fn from(driver: CriCgroupDriver) -> Self {
+        match driver {
+            CriCgroupDriver::Systemd => Self::Systemd,
+            CriCgroupDriver::Cgroupfs => Self::Cgroupfs,
+        }
+    }
 }
 
 /// What the configuration should say. What is none or empty is left as it is.
@@ -66,21 +62,6 @@ const SECRETS: [&str; 3] = ["auth", "identitytoken", "password"];
 
 /// Handlers that hardstand moves to the runc shim: their shims are gone in containerd 2.
 const LEGACY_TYPES: [&str; 2] = ["io.containerd.runc.v1", "io.containerd.runtime.v1.linux"];
-
-impl CgroupDriver {
-    /// Returns the value of `SystemdCgroup`.
-    pub(super) fn is_systemd(self) -> bool {
-        self == Self::Systemd
-    }
-
-    /// Returns the word for it in a spec.
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Systemd => "systemd",
-            Self::Cgroupfs => "cgroupfs",
-        }
-    }
-}
 
 /// Returns a file with only what is wanted.
 pub(super) fn create(wanted: &Wanted, version: ContainerdVersion) -> Result<Edited, Refusal> {

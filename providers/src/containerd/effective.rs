@@ -4,10 +4,11 @@ use engine::name::AbsPath;
 use engine::resource::Difference;
 use toml_edit::{DocumentMut, Item};
 
-use super::edit::{self, CgroupDriver, Wanted};
+use super::edit::{self, Wanted};
 use super::format::layout_of_dump;
 use super::keys::Name::Field;
 use super::keys::{CRI_PLUGINS, Handler, Layout, Name, RUNC_V2, below, handlers, listed, texts};
+use crate::runtime::CgroupDriver;
 
 /// An effective configuration.
 #[derive(Debug)]

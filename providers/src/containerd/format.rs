@@ -6,8 +6,8 @@ use super::keys::Name::{Entry, Field};
 use super::keys::{
     CRI_IMAGES, CRI_PLUGINS, CRI_RUNTIME, GRPC_CRI, Layout, Name, entries, find, listed, shown,
 };
-use super::refusal::Refusal;
 use super::version::ContainerdVersion;
+use crate::runtime::Refusal;
 
 /// A format of the configuration: its key `version`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

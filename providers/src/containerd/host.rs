@@ -1,16 +1,15 @@
 //! What the answers of a host say about its containerd: the version that will read the file, the file as it is, and what
 //! may override it. What cannot be told or must not be touched stops the weighing here.
 
-use engine::name::{AbsPath, PackageName, ResourceId};
+use engine::name::AbsPath;
 use engine::question::{FileState, RegularFile, Unanswered};
 use engine::resource::{Decision, Situation};
-use engine::step::Step;
 
 use super::edit::Edited;
 use super::effective::Effective;
-use super::refusal::Refusal;
 use super::resource::ContainerdConfig;
 use super::version::ContainerdVersion;
+use crate::runtime::{Refusal, Stop, planned_version};
 
 /// The containerd that will read the file.
 #[derive(Debug, Clone, Copy)]
@@ -30,15 +29,6 @@ pub(super) struct Found<'a> {
     pub(super) text: &'a str,
     /// The rest.
     pub(super) file: &'a RegularFile,
-}
-
-/// Why weighing ends before its end.
-#[derive(Debug)]
-pub(super) enum Stop {
-    /// An answer is missing.
-    Unanswered(Unanswered),
-    /// It is decided already.
-    Decided(Box<Decision>),
 }
 
 /// The ending of the names of drop-ins.
@@ -67,33 +57,9 @@ impl ContainerdConfig {
 
     /// Returns the version that the plan installs.
     fn planned_version(&self, situation: &Situation<'_>) -> Result<Option<String>, Stop> {
-        let Some(package) = &self.package else {
-            return Ok(None);
-        };
-        let step = situation
-            .proposed
-            .get(&package_id(package))
-            .into_iter()
-            .flat_map(|proposal| &proposal.steps)
-            .find_map(|step| match step {
-                Step::InstallPackage { name, version } if name == package => Some(version),
-                _ => None,
-            });
-        let Some(version) = step else {
-            return Ok(None);
-        };
-        let state = situation.observed.package(package)?;
-        let version = version
-            .as_ref()
-            .map(ToString::to_string)
-            .or_else(|| state.candidate.clone())
-            .or_else(|| state.installed.clone());
-        match version {
-            Some(version) => Ok(Some(version)),
-            None => Err(Decision::Unknown(format!(
-                "it is not known which version of {package} will be installed"
-            ))
-            .into()),
+        match &self.package {
+            Some(package) => planned_version(package, situation),
+            None => Ok(None),
         }
     }
 
@@ -216,58 +182,4 @@ impl ContainerdConfig {
             }
         }
     }
-}
-
-impl From<Unanswered> for Stop {
-    fn from(unanswered: Unanswered) -> Self {
-        Self::Unanswered(unanswered)
-    }
-}
-
-impl From<Decision> for Stop {
-    fn from(decision: Decision) -> Self {
-        Self::Decided(Box::new(decision))
-    }
-}
-
-impl From<Refusal> for Stop {
-    fn from(refusal: Refusal) -> Self {
-        Decision::from(refusal).into()
-    }
-}
-
-/// Whether the node has joined a cluster.
-pub(super) fn has_joined(situation: &Situation<'_>) -> Result<bool, Stop> {
-    for mark in joined_marks() {
-        match situation.observed.file(&mark)? {
-            FileState::Absent => {}
-            FileState::Regular(_)
-            | FileState::Directory(_)
-            | FileState::Symlink(_)
-            | FileState::Other(_) => return Ok(true),
-            FileState::Unreadable(why) => {
-                let reason = format!(
-                    "the cgroup driver would change, and whether the node has joined a cluster is unknown: \
-                     {mark} cannot be read: {why}"
-                );
-                return Err(Decision::Unknown(reason).into());
-            }
-        }
-    }
-    Ok(false)
-}
-
-/// Returns what is there once a node has joined a cluster.
-pub(super) fn joined_marks() -> impl Iterator<Item = AbsPath> {
-    [
-        "/etc/kubernetes/kubelet.conf",
-        "/var/lib/kubelet/pki/kubelet-client-current.pem",
-    ]
-    .into_iter()
-    .filter_map(|path| path.parse().ok())
-}
-
-/// Returns the resource that is a package.
-pub(super) fn package_id(package: &PackageName) -> ResourceId {
-    ResourceId::new("package", package)
 }

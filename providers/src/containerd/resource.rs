@@ -1,18 +1,23 @@
 //! The resource that is containerd's configuration file: what is asked of a host, and what is decided from the answers.
 
 use engine::name::{AbsPath, FileMode, PackageName, ResourceId, UnitName, UserName};
-use engine::question::{Question, Unanswered};
+use engine::question::{
+    CriRuntimeConfig, CriState, FileState, FoundFile, Question, Unanswered, UnitState,
+};
 use engine::resource::{
     Action, Decision, Edge, Proposal, Relation, Resource, Situation, TextChange, Topic,
 };
-use engine::step::{Content, Disruption, FileCheck, Replaces, Step};
+use engine::step::{Content, FileCheck, Replaces, Step};
 
 use super::KIND;
 use super::edit::{self, Edited, Wanted};
 use super::effective::Effective;
-use super::host::{DROP_IN_SUFFIX, Daemon, Found, Stop, has_joined, joined_marks, package_id};
-use super::refusal::Refusal;
-use super::version::{ContainerdVersion, KubernetesVersion};
+use super::host::{DROP_IN_SUFFIX, Daemon, Found};
+use super::version::ContainerdVersion;
+use crate::runtime::{
+    CgroupDriver, DriverChange, KubernetesVersion, Refusal, Stop, canonical, joined_marks, kubelet,
+    package_id,
+};
 
 /// A configuration file of containerd, of which hardstand owns some keys.
 #[derive(Debug)]
@@ -59,6 +64,8 @@ impl Resource for ContainerdConfig {
             Question::File(self.path.parent()),
             Question::Containerd(self.path.clone()),
             Question::Unit(kubelet()),
+            Question::Unit(self.service.clone()),
+            Question::Cri(self.socket.clone()),
         ];
         questions.extend(joined_marks().map(Question::File));
         questions.extend(self.drop_ins().map(|directory| Question::Files {
@@ -86,11 +93,7 @@ impl Resource for ContainerdConfig {
     }
 
     fn decide(&self, situation: &Situation<'_>) -> Result<Decision, Unanswered> {
-        match self.weigh(situation) {
-            Ok(decision) => Ok(decision),
-            Err(Stop::Decided(decision)) => Ok(*decision),
-            Err(Stop::Unanswered(unanswered)) => Err(unanswered),
-        }
+        Stop::settle(self.weigh(situation))
     }
 }
 
@@ -111,7 +114,7 @@ impl ContainerdConfig {
         self.check_socket(&edited, effective.as_ref())?;
         match found {
             Some(found) if found.text == edited.text => {
-                self.settled(daemon, &edited, effective.as_ref(), situation)
+                self.settled(daemon, found, &edited, effective.as_ref(), situation)
             }
             Some(_) | None => self.propose(daemon, found, edited, effective.as_ref(), situation),
         }
@@ -145,6 +148,7 @@ impl ContainerdConfig {
     fn settled(
         &self,
         daemon: Daemon,
+        found: Found<'_>,
         edited: &Edited,
         effective: Option<&Effective>,
         situation: &Situation<'_>,
@@ -163,7 +167,7 @@ impl ContainerdConfig {
             )));
         };
         let Some(first) = effective.disagreements(&self.wanted).into_iter().next() else {
-            return Ok(Decision::Converged);
+            return self.in_effect(found, situation);
         };
         let read = format!(
             "{} sets `{}` to {}, but containerd reads {}",
@@ -184,6 +188,64 @@ impl ContainerdConfig {
         .into())
     }
 
+    /// The file is right, and containerd reads it rightly; it is converged if the process runs with it, as far as it tells.
+    /// containerd 1.x does not tell.
+    fn in_effect(&self, found: Found<'_>, situation: &Situation<'_>) -> Result<Decision, Stop> {
+        let CriState::Answers(runtime) = situation.observed.cri(&self.socket)? else {
+            return Ok(Decision::Converged);
+        };
+        let CriRuntimeConfig::Driver(driver) = runtime.config else {
+            return Ok(Decision::Converged);
+        };
+        let running = CgroupDriver::from(driver);
+        let unit = situation.observed.unit(&self.service)?;
+        if running == self.wanted.driver || !unit.is_active() {
+            return Ok(Decision::Converged);
+        }
+        self.driver_change().guard(situation)?;
+        let (running, wanted) = (running.as_str(), self.wanted.driver.as_str());
+        if !situation.owes(&self.service) && !self.runs_older_files(unit, found, situation)? {
+            return Ok(Refusal::new(format!(
+                "containerd runs with the cgroup driver {running}, was started after {} was written, and yet reads \
+                 {wanted} from it",
+                self.path
+            ))
+            .help(format!(
+                "restart `{}`, since a file that is imported may have changed; if that does not help, it is started with \
+                 another configuration",
+                self.service
+            ))
+            .into());
+        }
+        // Nothing is to be written. The service restarts since this notifies it.
+        let mut proposal = Proposal::new(Action::Update, Vec::new()).difference(
+            "running cgroup driver",
+            running,
+            wanted,
+        );
+        proposal.topics.insert(Topic::CgroupDriver);
+        proposal.disruption = self.driver_change().disruption(situation)?;
+        Ok(Decision::Change(proposal))
+    }
+
+    /// Whether the file or a drop-in is newer than the process.
+    fn runs_older_files(
+        &self,
+        unit: &UnitState,
+        found: Found<'_>,
+        situation: &Situation<'_>,
+    ) -> Result<bool, Unanswered> {
+        let Some(started) = unit.started() else {
+            return Ok(false);
+        };
+        let drop_ins = match self.drop_ins() {
+            Some(directory) => situation.observed.files(&directory, DROP_IN_SUFFIX)?,
+            None => &[],
+        };
+        let newer = |drop_in: &FoundFile| matches!(&drop_in.state, FileState::Regular(file) if file.modified > started);
+        Ok(found.file.modified > started || drop_ins.iter().any(newer))
+    }
+
     fn propose(
         &self,
         daemon: Daemon,
@@ -200,7 +262,7 @@ impl ContainerdConfig {
             self.check_credentials(&edited)?;
         }
         if driver_changes {
-            self.guard_joined_node(situation)?;
+            self.driver_change().guard(situation)?;
         }
         let action = match found {
             Some(_) => Action::Update,
@@ -218,7 +280,7 @@ impl ContainerdConfig {
             .then(|| format!("{} may override what it says", imports.join(", ")));
         if driver_changes {
             proposal.topics.insert(Topic::CgroupDriver);
-            proposal.disruption = self.disruption(situation)?;
+            proposal.disruption = self.driver_change().disruption(situation)?;
         }
         Ok(Decision::Change(proposal))
     }
@@ -273,28 +335,11 @@ impl ContainerdConfig {
         }
     }
 
-    fn guard_joined_node(&self, situation: &Situation<'_>) -> Result<(), Stop> {
-        if self.allow_driver_change || !has_joined(situation)? {
-            return Ok(());
-        }
-        let driver = self.wanted.driver.as_str();
-        Err(Refusal::new(format!(
-            "the node has joined a cluster, and its pods would not survive a change of the cgroup driver to {driver}"
-        ))
-        .help(format!(
-            "replace the node; or one node at a time: set `cgroupDriver: {driver}` in the cluster's kubelet-config, \
-             cordon and drain the node, stop its kubelet, then apply with \
-             `runtime.containerd.allowDriverChange: true` and the same driver in `kubelet`, and uncordon it"
-        ))
-        .into())
-    }
-
-    /// A new driver breaks the pods that are there. A node without a kubelet has none.
-    fn disruption(&self, situation: &Situation<'_>) -> Result<Disruption, Stop> {
-        let kubelet = situation.observed.unit(&kubelet())?;
-        match kubelet.is_active() || has_joined(situation)? {
-            true => Ok(Disruption::PodLoss),
-            false => Ok(Disruption::None),
+    fn driver_change(&self) -> DriverChange {
+        DriverChange {
+            runtime: "containerd",
+            driver: self.wanted.driver,
+            allowed: self.allow_driver_change,
         }
     }
 }
@@ -307,21 +352,8 @@ fn help_about_imports(version: ContainerdVersion) -> String {
     }
 }
 
-/// Returns a socket in the form in which sockets can be compared.
-fn canonical(socket: &str) -> String {
-    let path = socket.strip_prefix("unix://").unwrap_or(socket);
-    match path.strip_prefix("/var/run/") {
-        Some(rest) => format!("/run/{rest}"),
-        None => path.to_owned(),
-    }
-}
-
 fn or_nothing(text: &str) -> &str {
     if text.is_empty() { "nothing" } else { text }
-}
-
-fn kubelet() -> UnitName {
-    "kubelet.service".parse().expect("a valid unit name")
 }
 
 fn root() -> UserName {

@@ -4,7 +4,7 @@ use engine::resource::Difference;
 use toml_edit::{Array, InlineTable, Item, Key, RawString, Table, Value};
 
 use super::keys::{Name, entries, find, shown};
-use super::refusal::Refusal;
+use crate::runtime::Refusal;
 
 /// Where tables of a text stand on the line: at its start, or indented by two for each level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,10 +1,9 @@
-//! Versions of containerd and of Kubernetes, and what follows from them.
+//! Versions of containerd, and what follows from them.
 
 use std::fmt;
-use std::str::FromStr;
 
 use super::format::Format;
-use super::refusal::Refusal;
+use crate::runtime::{KubernetesVersion, Refusal, leading_number};
 
 /// A version of containerd, whatever a distribution appended to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -101,65 +100,15 @@ impl fmt::Display for ContainerdVersion {
     }
 }
 
-fn leading_number(text: &str) -> Option<(u32, &str)> {
-    let end = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
-    Some((text[..end].parse().ok()?, &text[end..]))
-}
-
 fn too_old(version: ContainerdVersion, kubernetes: Option<KubernetesVersion>) -> Refusal {
     let why = match kubernetes {
-        Some(kubernetes) if kubernetes.minor >= 26 => {
+        Some(kubernetes) if kubernetes.speaks_only_v1() => {
             format!("it does not speak CRI v1, and a kubelet {kubernetes} speaks nothing else")
         }
         Some(_) | None => "hardstand configures containerd 1.6 and newer".to_owned(),
     };
     Refusal::new(format!("containerd {version} is too old: {why}"))
         .help("bring containerd to a supported release first")
-}
-
-/// A minor version of Kubernetes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct KubernetesVersion {
-    minor: u32,
-}
-
-impl KubernetesVersion {
-    /// Returns the pause image that kubeadm of this version expects, if it is known.
-    pub(super) fn pause_image(self) -> Option<String> {
-        let tag = match self.minor {
-            21 => "3.4.1",
-            22 => "3.5",
-            23 => "3.6",
-            24 => "3.7",
-            25 => "3.8",
-            26..=30 => "3.9",
-            31..=33 => "3.10",
-            34..=35 => "3.10.1",
-            36 => "3.10.2",
-            _ => return None,
-        };
-        Some(format!("registry.k8s.io/pause:{tag}"))
-    }
-}
-
-impl FromStr for KubernetesVersion {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let minor = text.strip_prefix("1.").ok_or(())?;
-        match leading_number(minor) {
-            Some((number, "")) if number.to_string() == minor => Ok(Self { minor: number }),
-            Some(_) | None => Err(()),
-        }
-    }
-}
-
-impl fmt::Display for KubernetesVersion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "1.{}", self.minor)
-    }
 }
 
 #[cfg(test)]
@@ -221,28 +170,5 @@ mod tests {
                 .contains("1.6 and newer")
         );
         assert!(check("3.0.0", None).unwrap().contains("newer than"));
-    }
-
-    #[test]
-    fn the_pause_image_follows_kubernetes() {
-        for (kubernetes, tag) in [
-            ("1.25", "3.8"),
-            ("1.28", "3.9"),
-            ("1.31", "3.10"),
-            ("1.35", "3.10.1"),
-        ] {
-            let version: KubernetesVersion = kubernetes.parse().unwrap();
-            assert_eq!(
-                version.pause_image(),
-                Some(format!("registry.k8s.io/pause:{tag}"))
-            );
-        }
-        assert_eq!(
-            "1.99".parse::<KubernetesVersion>().unwrap().pause_image(),
-            None
-        );
-        for text in ["1.031", "v1.31", "1.31.2", "1.", "2.0", "1.+1"] {
-            assert!(text.parse::<KubernetesVersion>().is_err(), "{text}");
-        }
     }
 }

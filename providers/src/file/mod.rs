@@ -23,7 +23,7 @@ pub use target::FileTarget;
 pub(crate) use refusal::{not_a_file, refused};
 pub(crate) use target::{installs, is_unit_file, root};
 
-use crate::section::schema;
+use crate::section::list_schema;
 
 /// Returns the file that should stand at a path with a content: root's, mode 0644 unless told otherwise.
 pub fn managed_file(path: AbsPath, content: impl Into<Arc<[u8]>>) -> FileResource {
@@ -44,11 +44,15 @@ impl Provider for FilesAndDirectories {
         vec![
             Section {
                 name: "directories",
-                schema: schema::<Vec<compile::DirectoryEntry>>(),
+                schema: list_schema::<compile::DirectoryEntry>(
+                    "Directories that exist, with their mode and owners, or that do not exist.",
+                ),
             },
             Section {
                 name: "files",
-                schema: schema::<Vec<compile::FileEntry>>(),
+                schema: list_schema::<compile::FileEntry>(
+                    "Files with their whole content, or that do not exist.",
+                ),
             },
         ]
     }
@@ -74,7 +78,7 @@ impl Provider for FilesAndDirectories {
         if resource.kind() == "directory" {
             resource::remove_directory(&path, situation)
         } else {
-            target::remove(&path, situation.observed, situation.receipt)
+            target::remove(&path, situation)
         }
     }
 }

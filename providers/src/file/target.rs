@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 
 use engine::name::{AbsPath, Digest, FileMode, ResourceId, UnitName, UserName};
-use engine::question::{Attributes, FileState, Observed, Question, RegularFile, Unanswered};
-use engine::receipt::Receipt;
+use engine::question::{Attributes, FileState, Question, RegularFile, Unanswered};
 use engine::resource::{Action, Decision, Proposal, Relation, Situation, TextChange};
 use engine::step::{Content, FileCheck, Gate, Replaces, Step};
 
 use super::refusal;
 use crate::section::{notifies, requires};
-use crate::service::{DEFAULT_GATE, is_running};
+use crate::service::{DEFAULT_GATE, is_running, unit_files};
 
 /// Where a file stands, what it looks like from outside, and who must know when it changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -194,22 +193,30 @@ impl FileTarget {
     }
 }
 
-/// Plans the removal of a file that hardstand created: the units that read it are restarted.
-pub(super) fn remove(
-    path: &AbsPath,
-    observed: &Observed,
-    receipt: Option<&Receipt>,
-) -> Result<Decision, Unanswered> {
+/// Plans the removal of a file that hardstand created: the units that read it are restarted, unless they cannot be, since
+/// systemd has no unit file of theirs or loses it in this plan.
+pub(super) fn remove(path: &AbsPath, situation: &Situation<'_>) -> Result<Decision, Unanswered> {
+    let observed = situation.observed;
+    let restarts = |unit: &UnitName| {
+        let dropped = unit_files(unit)
+            .iter()
+            .any(|file| situation.dropped.contains(file));
+        !dropped
+            && observed
+                .unit(unit)
+                .is_ok_and(|state| is_running(state) && state.property("LoadState") == "loaded")
+    };
     let file = match observed.file(path)? {
         FileState::Absent => return Ok(Decision::Converged),
         FileState::Regular(file) => file,
         other => return Ok(refusal::not_a_file(path, other)),
     };
-    let running: Vec<_> = receipt
+    let running: Vec<_> = situation
+        .receipt
         .map_or(&[][..], |receipt| &receipt.questions)
         .iter()
         .filter_map(|question| match question {
-            Question::Unit(unit) if observed.unit(unit).is_ok_and(is_running) => Some(unit.clone()),
+            Question::Unit(unit) if restarts(unit) => Some(unit.clone()),
             _ => None,
         })
         .collect();

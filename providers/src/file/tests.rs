@@ -155,11 +155,47 @@ fn removing_a_drop_in_restarts_the_unit() {
 }
 
 #[test]
+fn what_loses_its_unit_file_is_not_restarted() {
+    for (file, unit) in [("x.service", "x.service"), ("x@.service", "x@1.service")] {
+        let spec = format!(
+            "files:
+- {{path: /etc/systemd/system/{file}, content: \"[Service]\"}}
+- {{path: /etc/x.conf, content: a, notifies: [service/{unit}]}}
+services: [{{name: {unit}}}]"
+        );
+        let mut host = Machine::debian().unit(unit, &[]);
+        host.converge(&spec);
+        let plan = host.converge("files: []");
+        assert_eq!(plan.changes.len(), 2);
+        let removal = change(&plan, "file//etc/x.conf");
+        assert!(
+            matches!(&removal.steps[..], [Step::RemoveFile { owes, .. }] if owes.is_empty()),
+            "{unit}"
+        );
+    }
+    let spec = "files: [{path: /etc/x.conf, content: a, notifies: [service/x.service]}]
+services: [{name: x.service}]";
+    let mut host = Machine::debian().unit("x.service", &[]);
+    host.converge(spec);
+    let plan = host
+        .unit("x.service", &[("LoadState", "not-found")])
+        .plan("files: []");
+    assert_eq!(plan.changes[0].steps.len(), 1, "systemd has no such unit");
+}
+
+#[test]
 fn what_runs_owes_a_restart_once_the_file_is_written() {
     let spec = "\
 files: [{path: /etc/x.conf, content: hello, notifies: [service/x.service]}]
 services: [{name: x.service}]";
-    for (properties, owed) in [(&[][..], 1), (&[("ActiveState", "inactive")][..], 0)] {
+    for (properties, owed) in [
+        (&[][..], 1),
+        (&[("ActiveState", "inactive")][..], 0),
+        (
+            &[("ActiveState", "inactive"), ("LoadState", "not-found")][..],
+            0,
+        ),
+    ] {
         let plan = Machine::debian().unit("x.service", properties).plan(spec);
         let Step::WriteFile { owes, .. } = &plan.changes[0].steps[0] else {
             panic!("no file is written");

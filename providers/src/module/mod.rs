@@ -12,7 +12,7 @@ mod tests;
 use engine::diagnostic::Problems;
 use engine::resource::{Declared, Provider, Section, Sections};
 
-use crate::section::schema;
+use crate::section::list_schema;
 
 /// The file that names the modules to load at boot.
 const LOAD_FILE: &str = "/etc/modules-load.d/hardstand.conf";
@@ -27,7 +27,9 @@ impl Provider for Modules {
     fn sections(&self) -> Vec<Section> {
         vec![Section {
             name: "modules",
-            schema: schema::<Vec<compile::ModuleEntry>>(),
+            schema: list_schema::<compile::ModuleEntry>(
+                "Kernel modules that are loaded now and at every boot. The boot is checked too: a module that modprobe.d or the kernel's command line keeps from being loaded is refused.",
+            ),
         }]
     }
 

@@ -90,6 +90,12 @@ fn a_module_that_is_blocked_at_boot_is_refused_with_the_line() {
 fn what_does_not_block_does_not() {
     for (name, host) in [
         (
+            "part of a kernel without modules",
+            Machine::debian()
+                .module("overlay", |module| module.in_sysfs = true)
+                .file("/etc/modprobe.d/a.conf", "blacklist overlay\n"),
+        ),
+        (
             "another module",
             available().file("/etc/modprobe.d/a.conf", "blacklist overlayfs\n"),
         ),

@@ -1,12 +1,13 @@
 //! What a unit needs: to be brought into its wished state, and to run what is on disk.
 
 use engine::facts::Init;
-use engine::question::{FileState, Unanswered, UnitState};
-use engine::resource::{Action, Decision, Proposal, Reason, Situation};
+use engine::name::AbsPath;
+use engine::question::{CriState, FileState, Unanswered, UnitState};
+use engine::resource::{Action, Decision, Proposal, Reason, Situation, Topic};
 use engine::step::Step;
 
-use super::is_running;
 use super::resource::{OnChange, ServiceResource, Wishes};
+use super::{is_running, unit_files};
 use crate::file::{installs, is_unit_file, refused};
 
 /// Compares a unit with what is wished for it.
@@ -23,17 +24,37 @@ pub(super) fn decide(
     if !state.exists() {
         return Ok(decide_missing(service, situation));
     }
-    if matches!(state.property("LoadState"), "bad-setting" | "error") {
+    if is_broken(state) && !is_mended(service, state, situation) {
         return Ok(refused(
             format!("systemd cannot load the unit file of `{}`", service.unit),
-            "look at `systemctl status` and mend the unit file",
+            "look at `systemctl status`, mend the unit file, and run `systemctl daemon-reload`",
         ));
     }
     let refresh = refresh(service, state, situation)?;
     if let Some(refused) = obstacle(service, state, &refresh) {
         return Ok(refused);
     }
+    if refresh.is_none()
+        && let Some(socket) = &service.gate.cri_socket
+        && let Some(held_up) = silent_runtime(service, state, socket, situation)?
+    {
+        return Ok(held_up);
+    }
     Ok(propose(service, state, refresh, situation))
+}
+
+/// Whether systemd could not make sense of the unit file.
+fn is_broken(state: &UnitState) -> bool {
+    matches!(state.property("LoadState"), "bad-setting" | "error")
+}
+
+/// Whether the files of a broken unit are others by the time that systemd reads them again.
+fn is_mended(service: &ServiceResource, state: &UnitState, situation: &Situation<'_>) -> bool {
+    state.property("NeedDaemonReload") == "yes"
+        || unit_files_change(situation)
+        || unit_files(&service.unit)
+            .iter()
+            .any(|file| situation.changes(file))
 }
 
 /// Why a unit must read its configuration again.
@@ -112,13 +133,58 @@ fn obstacle(
         ));
     }
     let file_state = state.property("UnitFileState");
-    if enabled == Some(true) && matches!(file_state, "static" | "transient" | "bad") {
+    let fixed = matches!(file_state, "static" | "transient" | "bad") && !is_broken(state);
+    if enabled == Some(true) && fixed {
         return Some(refused(
             format!("`{unit}` cannot be enabled: its unit file is {file_state}"),
             "leave out `enabled`; other units start it",
         ));
     }
     None
+}
+
+/// Returns why a runtime that runs is not as desired all the same: its CRI does not answer, and nothing in this plan would
+/// change that. Where nothing can ask it, its word is systemd's.
+///
+/// A restart is not proposed: the process is newer than its configuration, so it would read the same again.
+fn silent_runtime(
+    service: &ServiceResource,
+    state: &UnitState,
+    socket: &AbsPath,
+    situation: &Situation<'_>,
+) -> Result<Option<Decision>, Unanswered> {
+    let wanted = service.wishes.active == Some(true) && state.is_active();
+    let origins = service.origins();
+    if !wanted || origins.iter().any(|origin| situation.changes(origin)) {
+        return Ok(None);
+    }
+    let unit = &service.unit;
+    let elsewhere =
+        format!("see where it listens, in its configuration and in `systemctl status {unit}`");
+    Ok(match situation.observed.cri(socket)? {
+        CriState::Answers(_) | CriState::Unasked | CriState::Denied => None,
+        CriState::NotServed(said) => Some(refused(
+            format!("`{unit}` runs, but serves no CRI v1 at {socket}: {said}"),
+            &format!(
+                "its CRI is disabled, failed to load or is too old: see `journalctl -u {unit}`, mend that, and restart it"
+            ),
+        )),
+        CriState::Absent => Some(refused(
+            format!("`{unit}` runs, but there is no {socket}"),
+            &elsewhere,
+        )),
+        CriState::NotASocket => Some(refused(
+            format!("`{unit}` runs, but {socket} is not a socket"),
+            &elsewhere,
+        )),
+        CriState::Refused => Some(refused(
+            format!("`{unit}` runs, but nobody listens at {socket}"),
+            &elsewhere,
+        )),
+        CriState::Failed(why) => Some(Decision::Unknown(format!(
+            "`{unit}` runs, but whether its CRI works is unknown: {why}"
+        ))),
+    })
 }
 
 fn propose(
@@ -140,9 +206,11 @@ fn propose(
         steps.push(Step::UnmaskUnit { name: name() });
         proposal = proposal.difference("masked", "yes", "no");
     }
-    if must_reload_unit_files(state, situation) {
+    if is_broken(state) || must_reload_unit_files(state, situation) {
         steps.push(Step::ReloadUnitFiles);
-        if state.property("NeedDaemonReload") == "yes" {
+        if is_broken(state) {
+            proposal = proposal.difference("unit files", "not understood", "read again");
+        } else if state.property("NeedDaemonReload") == "yes" {
             proposal = proposal.difference("unit files", "changed since systemd read them", "read");
         }
     }
@@ -225,9 +293,9 @@ fn refresh(
         }));
     }
     let mut reasons = notifications(situation);
-    let reloads = service.on_change == OnChange::Reload
-        && state.property("CanReload") == "yes"
-        && !unit_files_change(situation);
+    let wants_reload = service.on_change == OnChange::Reload || reload_suffices(situation);
+    let reloads =
+        wants_reload && state.property("CanReload") == "yes" && !unit_files_change(situation);
     let mut how = if reloads {
         OnChange::Reload
     } else {
@@ -239,6 +307,7 @@ fn refresh(
     } else if service.on_change == OnChange::Restart
         && let Some(stale) = stale_config(service, state, situation)?
     {
+        how = OnChange::Restart;
         reasons.push(Reason::Owed(stale));
     }
     Ok((!reasons.is_empty()).then_some(Refresh { how, reasons }))
@@ -261,6 +330,16 @@ fn stale_config(
         }
     }
     Ok(None)
+}
+
+/// Whether all that changes for the unit is taken up by a reload.
+fn reload_suffices(situation: &Situation<'_>) -> bool {
+    let mut changes = situation
+        .notified_by
+        .iter()
+        .map(|notifier| situation.proposed.get(notifier));
+    changes
+        .all(|change| change.is_some_and(|change| change.topics.contains(&Topic::ReloadSuffices)))
 }
 
 fn notifications(situation: &Situation<'_>) -> Vec<Reason> {

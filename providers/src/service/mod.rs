@@ -12,6 +12,7 @@ mod resource;
 mod tests;
 
 use engine::diagnostic::Problems;
+use engine::name::{ResourceId, UnitName};
 use engine::question::UnitState;
 use engine::resource::{Declared, Provider, Section, Sections};
 use engine::step::Gate;
@@ -19,7 +20,7 @@ use engine::step::Gate;
 pub use owner::{OwnedService, UnitOwner, service_for};
 pub use resource::{OnChange, ServiceResource, Wishes};
 
-use crate::section::schema;
+use crate::section::list_schema;
 
 /// What must hold after a unit was restarted, unless its provider knows better.
 pub const DEFAULT_GATE: Gate = Gate {
@@ -33,6 +34,18 @@ pub fn is_running(unit: &UnitState) -> bool {
     unit.is_active() || unit.property("ActiveState") == "activating"
 }
 
+/// Returns the files that a spec may hold a unit in: its own, and that of the template it is an instance of.
+pub(crate) fn unit_files(unit: &UnitName) -> Vec<ResourceId> {
+    let template = unit.as_str().split_once('@').and_then(|(stem, instance)| {
+        let (_, suffix) = instance.rsplit_once('.')?;
+        Some(format!("{stem}@.{suffix}"))
+    });
+    std::iter::once(unit.to_string())
+        .chain(template)
+        .map(|name| ResourceId::new("file", format!("/etc/systemd/system/{name}")))
+        .collect()
+}
+
 /// Owns `services`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Services;
@@ -41,7 +54,9 @@ impl Provider for Services {
     fn sections(&self) -> Vec<Section> {
         vec![Section {
             name: "services",
-            schema: schema::<Vec<compile::ServiceEntry>>(),
+            schema: list_schema::<compile::ServiceEntry>(
+                "systemd units: enabled, active, masked, and their drop-ins. A unit restarts when a resource that notifies it changes.",
+            ),
         }]
     }
 

@@ -13,13 +13,16 @@ use super::resource::ServiceResource;
 use crate::section::{managed_paths, written};
 
 /// Sections below `spec:` with the units they own.
-const OWNERS: [(&[&str], &str); 6] = [
+const OWNERS: [(&[&str], &str); 9] = [
     (&["kubelet"], "kubelet.service"),
     (&["runtime", "containerd"], "containerd.service"),
     (&["runtime", "crio"], "crio.service"),
     (&["runtime", "docker"], "docker.service"),
-    (&["runtime", "docker"], "cri-docker.service"),
+    (&["runtime", "docker", "criDockerd"], "cri-docker.service"),
+    (&["runtime", "docker", "criDockerd"], "cri-docker.socket"),
     (&["runtime", "mirantis"], "docker.service"),
+    (&["runtime", "mirantis", "criDockerd"], "cri-docker.service"),
+    (&["runtime", "mirantis", "criDockerd"], "cri-docker.socket"),
 ];
 
 /// A unit that a section is about.

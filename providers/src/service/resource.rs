@@ -7,7 +7,7 @@ use engine::step::{Disruption, Gate};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{DEFAULT_GATE, decide};
+use super::{DEFAULT_GATE, decide, unit_files};
 use crate::section::requires;
 
 /// What is wanted of a unit; what is not said stays as it is.
@@ -75,12 +75,11 @@ impl ServiceResource {
 
     /// Returns the resources that may bring the unit to a host that does not have it.
     pub(super) fn origins(&self) -> Vec<ResourceId> {
-        let unit_file = ResourceId::new("file", format!("/etc/systemd/system/{}", self.unit));
         let written = self.after.iter().filter(|after| after.kind() == "package");
         written
             .cloned()
             .chain(self.packages())
-            .chain([unit_file])
+            .chain(unit_files(&self.unit))
             .collect()
     }
 }
@@ -113,6 +112,7 @@ impl Resource for ServiceResource {
     fn questions(&self) -> Vec<Question> {
         std::iter::once(Question::Unit(self.unit.clone()))
             .chain(self.configs.iter().cloned().map(Question::File))
+            .chain(self.gate.cri_socket.clone().map(Question::Cri))
             .collect()
     }
 

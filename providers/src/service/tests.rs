@@ -2,6 +2,7 @@
 
 use crate::testing::{Machine, change, compile, summary};
 use engine::plan::Verdict;
+use engine::question::CriState;
 use engine::resource::{Action, Reason};
 use engine::step::Step;
 
@@ -187,6 +188,45 @@ fn drop_ins_are_files_and_need_a_restart() {
 }
 
 #[test]
+fn a_unit_comes_with_its_template() {
+    let spec = "\
+files: [{path: /etc/systemd/system/x@.service, content: \"[Service]\"}]
+services: [{name: x@1.service, active: true}]";
+    let plan = Machine::debian().plan(spec);
+    assert_eq!(plan.unplanned, []);
+    assert_eq!(change(&plan, "service/x@1.service").action, Action::Create);
+}
+
+#[test]
+fn a_broken_unit_file_can_be_mended() {
+    let spec = "\
+files: [{path: /etc/systemd/system/x.service, content: \"[Service]\"}]
+services: [{name: x.service, enabled: true, active: true}]";
+    let broken = [
+        ("LoadState", "bad-setting"),
+        ("UnitFileState", "bad"),
+        ("ActiveState", "inactive"),
+    ];
+    let host = Machine::debian()
+        .file("/etc/systemd/system/x.service", "nonsense")
+        .unit("x.service", &broken);
+    let plan = host.plan(spec);
+    assert_eq!(plan.unplanned, []);
+    assert!(matches!(
+        &change(&plan, "service/x.service").steps[..],
+        [
+            Step::ReloadUnitFiles,
+            Step::EnableUnit { .. },
+            Step::StartUnit { .. }
+        ]
+    ));
+    let host = Machine::debian()
+        .file("/etc/systemd/system/x.service", "[Service]")
+        .unit("x.service", &broken);
+    assert_eq!(host.plan(spec).unplanned[0].verdict, Verdict::Refused);
+}
+
+#[test]
 fn a_unit_comes_with_its_package() {
     let spec =
         "packages: [chrony]\nservices: [{name: chrony.service, enabled: true, active: true}]";
@@ -237,4 +277,51 @@ fn odd_specs_are_refused() {
         let (_, complaints) = compile(&format!("services: {spec}"));
         assert_eq!(complaints, [expected], "{spec}");
     }
+}
+
+#[test]
+fn a_runtime_must_answer_where_it_can_be_asked() {
+    let plan = |entry: &str, cri: CriState, active: &str| {
+        let spec = format!("services: [{{name: x.service, criSocket: /run/x.sock, {entry}}}]");
+        let mut host = Machine::debian().unit("x.service", &[("ActiveState", active)]);
+        host.cri = cri;
+        host.plan(&spec)
+    };
+    for cri in [CriState::Unasked, CriState::Denied] {
+        let plan = plan("active: true", cri, "active");
+        assert!(plan.changes.is_empty() && plan.unplanned.is_empty());
+    }
+    let not_served = || CriState::NotServed("unknown service".to_owned());
+    let failed = CriState::Failed("it is slow".to_owned());
+    for (cri, verdict, says) in [
+        (
+            not_served(),
+            Verdict::Refused,
+            "serves no CRI v1 at /run/x.sock: unknown service",
+        ),
+        (
+            CriState::Absent,
+            Verdict::Refused,
+            "there is no /run/x.sock",
+        ),
+        (CriState::NotASocket, Verdict::Refused, "is not a socket"),
+        (CriState::Refused, Verdict::Refused, "nobody listens"),
+        (failed, Verdict::Unknown, "is unknown: it is slow"),
+    ] {
+        let plan = plan("active: true", cri, "active");
+        assert!(plan.changes.is_empty());
+        let held_up = &plan.unplanned[0];
+        assert_eq!(held_up.verdict, verdict, "{held_up:?}");
+        assert!(held_up.reason.contains(says), "{held_up:?}");
+    }
+    // Nothing is said of a runtime that need not run, or that is about to start.
+    assert!(
+        plan("enabled: true", not_served(), "active")
+            .unplanned
+            .is_empty()
+    );
+    assert_eq!(
+        plan("active: true", not_served(), "inactive").changes.len(),
+        1
+    );
 }

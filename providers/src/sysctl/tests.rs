@@ -116,10 +116,6 @@ fn what_no_host_should_see_is_refused() {
             "E214 `kernel.random.uuid` has no value that could be kept",
         ),
         (
-            "{net/ipv4/ip_forward: 1}",
-            "E212 a sysctl key is written with dots",
-        ),
-        (
             "{vm.swappiness: {value: 1, min: 1}}",
             "E210 `vm.swappiness` has both of `value` and `min`",
         ),
@@ -294,6 +290,17 @@ fn a_minimum_never_takes_away() {
             "{name}: {text}"
         );
     }
+}
+
+#[test]
+fn a_minimum_follows_what_others_raise() {
+    let key = "fs.inotify.max_user_instances";
+    let spec = "sysctls: {fs.inotify.max_user_instances: {min: 8192}}";
+    let mut host = Machine::debian().sysctl(key, "128");
+    host.converge(spec);
+    let mut host = host.file("/etc/sysctl.d/50-x.conf", &format!("{key}=16384"));
+    let plan = host.converge(spec);
+    assert!(plan.changes[0].diffs[OURS].contains(&format!("+{key} = 16384")));
 }
 
 #[test]

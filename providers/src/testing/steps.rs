@@ -113,6 +113,7 @@ impl Machine {
                     "ExecMainStartTimestamp",
                     "Mon 2033-11-21 20:12:34 UTC",
                 );
+                self.set(name, "StateChangeTimestamp", "Mon 2033-11-21 20:12:34 UTC");
                 self.owed.remove(name.as_str());
             }
             Step::StopUnit { name } => self.set(name, "ActiveState", "inactive"),

@@ -1,7 +1,7 @@
 //! What is decided about a host.
 
 use engine::name::{Digest, FileMode};
-use engine::question::{FileState, PackageState};
+use engine::question::{CriCgroupDriver, CriState, FileState, PackageState};
 use engine::resource::{Action, Decision, Proposal, Topic};
 use engine::step::{Content, Disruption, FileCheck, Replaces, Step};
 
@@ -394,4 +394,44 @@ fn a_file_with_credentials_is_not_carried_in_a_plan() {
     host("username = \"anna\"\npassword = \"\"").change("{}");
     let right = host("password = \"hunter2\"").decide("cgroupDriver: cgroupfs");
     assert_eq!(right, Decision::Converged);
+}
+
+#[test]
+fn the_process_must_run_with_the_driver_that_is_configured() {
+    let right = || Host::with("2.1.9", &ours_2(), &systemd(DUMP_2_1));
+    for cri in [CriState::Unasked, CriState::Denied, CriState::Absent] {
+        assert_eq!(right().cri(cri).decide("{}"), Decision::Converged);
+    }
+    let same = right().running_with(CriCgroupDriver::Systemd);
+    assert_eq!(same.decide("{}"), Decision::Converged);
+
+    let other = || right().running_with(CriCgroupDriver::Cgroupfs);
+    let refusal = other().refusal("{}");
+    assert!(
+        refusal.contains("runs with the cgroup driver cgroupfs"),
+        "{refusal}"
+    );
+    assert!(
+        refusal.contains("restart `containerd.service`"),
+        "{refusal}"
+    );
+    // The files of this host were written in 2023.
+    let older = "Mon 2022-11-21 20:12:34 UTC";
+    for host in [other().owing(), other().started(older)] {
+        let proposal = host.change("{}");
+        assert_eq!(proposal.steps, []);
+        assert_eq!(proposal.differences[0].attribute, "running cgroup driver");
+        assert!(proposal.topics.contains(&Topic::CgroupDriver));
+        assert_eq!(
+            host.running_kubelet().change("{}").disruption,
+            Disruption::PodLoss
+        );
+    }
+    let joined = other().owing().joined();
+    assert!(joined.refusal("{}").contains("joined a cluster"));
+}
+
+/// The file that Debian's package installs for 2.x, once it is ours.
+fn ours_2() -> String {
+    text(&Host::with("2.1.9", DEBIAN, DUMP_2_1).change("{}")).to_owned()
 }

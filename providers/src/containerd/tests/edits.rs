@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use serde::Deserialize;
 
-use crate::containerd::edit::{self, CgroupDriver, Edited, Wanted};
-use crate::containerd::refusal::Refusal;
+use crate::containerd::edit::{self, Edited, Wanted};
 use crate::containerd::section::ContainerdSection;
 use crate::containerd::version::ContainerdVersion;
+use crate::runtime::{CgroupDriver, Refusal};
 
 const CASES: &str = include_str!("../testdata/edits.yaml");
 const RESULTS: &str = include_str!("../testdata/edits.txt");

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use engine::facts::Facts;
-use engine::name::{AbsPath, Digest, ResourceId};
+use engine::name::{AbsPath, Digest, ResourceId, UnitName};
 use engine::question::{
-    Answer, Attributes, ContainerdState, FileState, FoundFile, Observed, PackageState, Question,
-    RegularFile, UnitState,
+    Answer, Attributes, ContainerdState, CriCgroupDriver, CriRuntime, CriRuntimeConfig, CriState,
+    FileState, FoundFile, Observed, PackageState, Question, RegularFile, UnitState,
 };
 use engine::resource::{Action, Decision, Proposal, Resource as _, Situation};
 use engine::step::Step;
@@ -37,6 +37,7 @@ pub(super) const DUMP_2_1_IMPORT: &str = include_str!("../testdata/dump-2.1-impo
 pub(super) struct Host {
     answers: BTreeMap<Question, Answer>,
     proposed: BTreeMap<ResourceId, Proposal>,
+    owed: Vec<UnitName>,
 }
 
 impl Host {
@@ -45,8 +46,11 @@ impl Host {
         let mut host = Self {
             answers: BTreeMap::new(),
             proposed: BTreeMap::new(),
+            owed: Vec::new(),
         }
         .containerd(None, None)
+        .cri(CriState::Unasked)
+        .started("Mon 2026-11-23 20:12:34 UTC")
         .at(CONFIG, FileState::Absent)
         .at("/etc/containerd", FileState::Absent)
         .at("/etc/kubernetes/kubelet.conf", FileState::Absent)
@@ -75,6 +79,47 @@ impl Host {
         };
         let question = Question::Containerd(path(CONFIG));
         self.answers.insert(question, Answer::Containerd(state));
+        self
+    }
+
+    /// Puts something at the socket, whatever its path is.
+    pub(super) fn cri(mut self, state: CriState) -> Self {
+        for socket in [
+            "/run/containerd/containerd.sock",
+            "/var/run/containerd/containerd.sock",
+        ] {
+            let question = Question::Cri(path(socket));
+            self.answers.insert(question, Answer::Cri(state.clone()));
+        }
+        self
+    }
+
+    /// Lets a containerd of 2.x run with a driver.
+    pub(super) fn running_with(self, driver: CriCgroupDriver) -> Self {
+        self.cri(CriState::Answers(CriRuntime {
+            name: "containerd".to_owned(),
+            version: "2.1.9".to_owned(),
+            api_version: "v1".to_owned(),
+            runtime_ready: None,
+            network_ready: None,
+            config: CriRuntimeConfig::Driver(driver),
+        }))
+    }
+
+    /// Lets the service run since then.
+    pub(super) fn started(mut self, when: &str) -> Self {
+        let mut unit = UnitState::default();
+        for (name, value) in [("ActiveState", "active"), ("ExecMainStartTimestamp", when)] {
+            unit.properties.insert(name.to_owned(), value.to_owned());
+        }
+        let question = Question::Unit("containerd.service".parse().unwrap());
+        self.answers.insert(question, Answer::Unit(unit));
+        self
+    }
+
+    /// Lets its restart be owed.
+    pub(super) fn owing(mut self) -> Self {
+        self.owed.push("containerd.service".parse().unwrap());
         self
     }
 
@@ -160,13 +205,14 @@ impl Host {
                 .map(|(question, answer)| (question.clone(), answer.clone()))
                 .collect(),
             receipts: BTreeMap::new(),
-            owed: Vec::new(),
+            owed: self.owed.clone(),
             guards: Vec::new(),
         };
         let situation = Situation {
             observed: &observed,
             proposed: &self.proposed,
             notified_by: &[],
+            dropped: &std::collections::BTreeSet::new(),
             receipt: None,
         };
         config.decide(&situation).unwrap()

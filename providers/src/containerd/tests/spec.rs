@@ -8,7 +8,7 @@ use engine::resource::{Declared, Edge, Provider as _, Relation, Sections, Topic}
 use engine::source::{Sources, Span};
 use engine::spec::{Entry, Files, Node, Value};
 
-use crate::containerd::ContainerdProvider;
+use crate::runtime::Runtimes;
 
 /// Returns YAML as a node without places.
 fn node(yaml: &str) -> Node {
@@ -61,7 +61,7 @@ fn compile(yaml: &str) -> (Vec<Declared>, Vec<String>) {
         sources: &Sources::default(),
     };
     let mut problems = Problems::default();
-    let declared = ContainerdProvider.compile(&sections, &mut problems);
+    let declared = Runtimes.compile(&sections, &mut problems);
     let problems = problems
         .into_sorted()
         .into_iter()
@@ -185,7 +185,7 @@ fn a_spec_without_a_runtime_asks_for_nothing() {
 
 #[test]
 fn the_schema_wants_one_runtime_and_closed_maps() {
-    let sections = ContainerdProvider.sections();
+    let sections = Runtimes.sections();
     let [runtime, kubernetes] = &sections[..] else {
         panic!("two sections expected");
     };

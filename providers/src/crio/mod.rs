@@ -1,0 +1,121 @@
+//! CRI-O as the runtime of a node: the field `crio` of the section `runtime`.
+//!
+//! One resource owns one drop-in whole (`resource`). What CRI-O makes of it depends on every other file in the same
+//! directory, whatever its name ends in, and on the variables and flags of its unit: `sources` collects them, `layer` and
+//! `unit` read them, and `rules` has what CRI-O checks when it starts.
+
+mod layer;
+mod resource;
+mod rules;
+mod section;
+mod sources;
+#[cfg(test)]
+mod tests;
+mod unit;
+
+use engine::diagnostic::Problems;
+use engine::name::{PackageName, ResourceId};
+use engine::resource::{Declared, Sections};
+use engine::source::Span;
+use engine::step::Gate;
+
+use resource::CrioConfig;
+pub(crate) use section::CrioSection;
+
+use crate::package::PackageResource;
+use crate::runtime::{Chosen, KubernetesVersion, decode, listed_package};
+use crate::section::{check_not_managed, files_below};
+use crate::service::{OwnedService, UnitOwner, service_for};
+
+/// The kind of the resource that is a drop-in of CRI-O.
+pub(crate) const KIND: &str = "crio";
+
+/// The packages that are known to provide CRI-O.
+const PACKAGES: [&str; 1] = ["cri-o"];
+
+/// Turns `runtime.crio` into resources.
+pub(crate) fn compile(chosen: Chosen<'_>, problems: &mut Problems) -> Vec<Declared> {
+    let Chosen {
+        node,
+        span,
+        kubernetes,
+        sections,
+    } = chosen;
+    let Some(section) = decode::<CrioSection>(node, problems) else {
+        return Vec::new();
+    };
+    section.check(node, problems);
+    check_not_managed(&sections, &section.drop_in, ("runtime", span), problems);
+    let listed = listed_package(&sections, &PACKAGES);
+    let package = section.package.clone().or(listed.clone());
+    let owned = service(&section, package.as_ref(), span, &sections);
+    let to_install = section.package.clone();
+    let config = config(section, package, kubernetes, &sections);
+    let mut declared = vec![
+        Declared {
+            resource: Box::new(config),
+            span,
+            written: Vec::new(),
+        },
+        owned.declared(),
+    ];
+    if let Some(name) = to_install.filter(|name| Some(name) != listed.as_ref()) {
+        declared.push(Declared {
+            resource: Box::new(PackageResource::installed(name)),
+            span,
+            written: Vec::new(),
+        });
+    }
+    declared
+}
+
+fn config(
+    section: CrioSection,
+    package: Option<PackageName>,
+    kubernetes: Option<KubernetesVersion>,
+    sections: &Sections<'_>,
+) -> CrioConfig {
+    let directory = section.drop_in.parent();
+    let pause = kubernetes.and_then(KubernetesVersion::pause_image);
+    CrioConfig {
+        driver: section.cgroup_driver,
+        conmon_cgroup: section.conmon_cgroup,
+        pause_image: section.pause_image.or(pause),
+        default_runtime: section.default_runtime,
+        after: files_below(sections, &[directory.as_str(), directory.parent().as_str()]),
+        path: section.drop_in,
+        service: section.service,
+        socket: section.socket,
+        package,
+        kubernetes,
+        allow_driver_change: section.allow_driver_change,
+    }
+}
+
+/// Returns the unit of CRI-O: enabled and running, unless `services` wishes otherwise.
+fn service(
+    section: &CrioSection,
+    package: Option<&PackageName>,
+    span: Span,
+    sections: &Sections<'_>,
+) -> OwnedService {
+    let owner = UnitOwner {
+        unit: section.service.clone(),
+        span,
+        // After a reload the drop-in is newer than the process and loaded all the same.
+        configs: Vec::new(),
+        gate: Gate {
+            start_seconds: 90,
+            steady_seconds: 20,
+            cri_socket: Some(section.socket.clone()),
+        },
+    };
+    let mut owned = service_for(owner, sections);
+    let service = &mut owned.resource;
+    service.wishes.enabled.get_or_insert(true);
+    service.wishes.active.get_or_insert(true);
+    service
+        .after
+        .extend(package.map(|name| ResourceId::new("package", name)));
+    owned
+}

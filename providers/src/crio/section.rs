@@ -1,0 +1,83 @@
+//! The field `crio` of the section `runtime`, as written, and what is wrong with it before any host is asked.
+
+use engine::diagnostic::{Diagnostic, Problems};
+use engine::name::{AbsPath, PackageName, UnitName};
+use engine::spec::Node;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::rules::{Pair, check_pair};
+use crate::runtime::{CgroupDriver, check_image};
+
+/// How CRI-O is configured: by one drop-in, which hardstand owns whole.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub(crate) struct CrioSection {
+    /// Who manages cgroups: `systemd` (the default) or `cgroupfs`. It must be what the kubelet uses.
+    pub(super) cgroup_driver: CgroupDriver,
+    /// The cgroup of CRI-O's monitor processes: `pod` (the default), or with `systemd` the name of a slice. CRI-O does not
+    /// start with a wrong pair.
+    #[schemars(length(max = 255))]
+    pub(super) conmon_cgroup: String,
+    /// Lets the driver change on a node that has joined a cluster. The node must be drained.
+    pub(super) allow_driver_change: bool,
+    /// The pause image. By default the one that fits `kubernetes.version`; without a version, what is set stays.
+    #[schemars(length(min = 1, max = 512))]
+    pub(super) pause_image: Option<String>,
+    /// The handler of pods that name none, such as `crun`; left as it is by default.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"))]
+    pub(super) default_runtime: Option<String>,
+    /// The drop-in, in a directory `crio.conf.d`. CRI-O reads every file there, and the last in order of names wins.
+    pub(super) drop_in: AbsPath,
+    /// The package that provides CRI-O, such as `cri-o`; it is installed first.
+    pub(super) package: Option<PackageName>,
+    /// The unit that runs CRI-O.
+    pub(super) service: UnitName,
+    /// The socket on which CRI-O answers.
+    pub(super) socket: AbsPath,
+}
+
+impl Default for CrioSection {
+    fn default() -> Self {
+        Self {
+            cgroup_driver: CgroupDriver::default(),
+            conmon_cgroup: "pod".to_owned(),
+            allow_driver_change: false,
+            pause_image: None,
+            default_runtime: None,
+            drop_in: known("/etc/crio/crio.conf.d/99-hardstand.conf"),
+            package: None,
+            service: known("crio.service"),
+            socket: known("/run/crio/crio.sock"),
+        }
+    }
+}
+
+impl CrioSection {
+    /// Complains about what the schema cannot tell.
+    pub(super) fn check(&self, node: &Node, problems: &mut Problems) {
+        if let Some(image) = &self.pause_image {
+            check_image(image, node.span_at(&["pauseImage"]), problems);
+        }
+        if self.drop_in.parent().file_name() != "crio.conf.d" {
+            let message = format!("CRI-O does not read `{}`", self.drop_in);
+            problems.push(
+                Diagnostic::error("E224", node.span_at(&["dropIn"]), message)
+                    .help("put it below /etc/crio/crio.conf.d"),
+            );
+        }
+        if let Pair::Invalid(why) = check_pair(self.cgroup_driver.as_str(), &self.conmon_cgroup) {
+            problems.push(
+                Diagnostic::error("E222", node.span_at(&["conmonCgroup"]), why)
+                    .help("write `conmonCgroup: pod`, which is right with either driver"),
+            );
+        }
+    }
+}
+
+fn known<T: std::str::FromStr>(text: &str) -> T
+where
+    T::Err: std::fmt::Debug,
+{
+    text.parse().expect("a name that is valid as written here")
+}

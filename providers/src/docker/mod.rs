@@ -1,0 +1,215 @@
+//! Docker Engine as the runtime of a node, with cri-dockerd: the fields `docker` and `mirantis` of the section `runtime`.
+//!
+//! Mirantis Container Runtime is Docker Engine under another package, with the same binary, unit and file. One resource
+//! edits `daemon.json`, key by key (`daemon`, with `edit` and `json`), after it compared the file with the flags that the
+//! unit gives (`unit`, `flags`). `service` is the unit of dockerd: whether a reload suffices, and whether containers
+//! outlive a restart. `cri` is the drop-in of cri-dockerd, its units, and its socket. `version` knows what goes together.
+
+mod cri;
+mod daemon;
+mod edit;
+mod flags;
+mod json;
+mod keys;
+mod section;
+mod service;
+#[cfg(test)]
+mod tests;
+mod unit;
+mod version;
+
+use engine::diagnostic::{Diagnostic, Problems};
+use engine::name::{PackageName, ResourceId};
+use engine::question::{Observed, Question, Unanswered};
+use engine::resource::{Declared, Resource, Sections, Situation};
+use engine::source::Span;
+use engine::step::Gate;
+
+use daemon::DaemonConfig;
+pub(crate) use section::DockerSection;
+use service::DockerService;
+use version::Version;
+
+use crate::package::PackageResource;
+use crate::runtime::{Chosen, Stop, decode, listed_package, planned_version};
+use crate::section::check_not_managed;
+use crate::service::{UnitOwner, service_for};
+
+/// The kind of the resource that is dockerd's configuration file.
+pub(crate) const KIND: &str = "docker";
+
+/// The packages that are known to provide dockerd.
+const PACKAGES: [&str; 4] = ["docker.io", "docker-ce", "docker-ee", "moby-engine"];
+
+/// dockerd's unit has no limit of its own; loading many containers takes time.
+const GATE: Gate = Gate {
+    start_seconds: 120,
+    steady_seconds: 10,
+    cri_socket: None,
+};
+
+/// Which field of `runtime` is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Engine {
+    /// `docker`.
+    Docker,
+    /// `mirantis`.
+    Mirantis,
+}
+
+/// A package that provides a program, and which version of the program there will be.
+#[derive(Debug, Clone)]
+struct Provided {
+    /// The packages that may provide it: the one that the spec names, or else all that are known.
+    packages: Vec<PackageName>,
+}
+
+/// Turns `runtime.docker` or `runtime.mirantis` into resources.
+pub(crate) fn compile(
+    engine: Engine,
+    chosen: Chosen<'_>,
+    problems: &mut Problems,
+) -> Vec<Declared> {
+    let Chosen {
+        node,
+        span,
+        kubernetes,
+        sections,
+    } = chosen;
+    let Some(mut runtime) = decode::<DockerSection>(node, problems) else {
+        return Vec::new();
+    };
+    section::complete(&mut runtime, node, problems);
+    check_not_managed(&sections, &runtime.config_file, ("runtime", span), problems);
+    if runtime.cri_dockerd.is_none()
+        && let Some(kubernetes) = kubernetes.filter(|version| version.minor() >= 24)
+    {
+        let message =
+            format!("a kubelet {kubernetes} cannot use Docker Engine without cri-dockerd");
+        problems.push(
+            Diagnostic::warning("E246", span, message)
+                .help("add `criDockerd: {}` here, or see to it in another way"),
+        );
+    }
+    let docker = Provided::new(runtime.package.as_ref(), &PACKAGES, &sections);
+    let config = DaemonConfig {
+        engine,
+        wanted: daemon::wanted(&runtime),
+        path: runtime.config_file.clone(),
+        service: runtime.service.clone(),
+        cri_service: runtime
+            .cri_dockerd
+            .as_ref()
+            .map(|cri_dockerd| cri_dockerd.service.clone()),
+        docker: docker.clone(),
+        allow_driver_change: runtime.allow_driver_change,
+    };
+    let owner = UnitOwner {
+        unit: runtime.service.clone(),
+        span,
+        configs: vec![runtime.config_file.clone()],
+        gate: GATE,
+    };
+    let mut owned = service_for(owner, &sections);
+    owned.resource.wishes.enabled.get_or_insert(true);
+    owned.resource.wishes.active.get_or_insert(true);
+    owned.resource.after.extend(docker.resources());
+    let service = DockerService {
+        config: config.path.clone(),
+        config_id: config.id(),
+        inner: owned.resource,
+    };
+    let mut declared = vec![
+        declare(config, span),
+        Declared {
+            resource: Box::new(service),
+            span: owned.span,
+            written: owned.written,
+        },
+    ];
+    declared.extend(package(runtime.package.as_ref(), span, &sections));
+    if let Some(cri_dockerd) = runtime.cri_dockerd {
+        declared.extend(package(cri_dockerd.package.as_ref(), span, &sections));
+        let docker = (docker, runtime.service);
+        declared.extend(cri::compile(cri_dockerd, docker, engine, chosen));
+    }
+    declared
+}
+
+fn declare(resource: impl Resource + 'static, span: Span) -> Declared {
+    Declared {
+        resource: Box::new(resource),
+        span,
+        written: Vec::new(),
+    }
+}
+
+/// Returns a package that the section names and `packages` does not list.
+fn package(name: Option<&PackageName>, span: Span, sections: &Sections<'_>) -> Option<Declared> {
+    let name = name.filter(|name| listed_package(sections, &[name.as_str()]).is_none())?;
+    Some(declare(PackageResource::installed(name.clone()), span))
+}
+
+impl Engine {
+    /// Returns the field of `runtime`.
+    fn field(self) -> &'static str {
+        match self {
+            Self::Docker => "docker",
+            Self::Mirantis => "mirantis",
+        }
+    }
+}
+
+impl Provided {
+    fn new(named: Option<&PackageName>, known: &[&str], sections: &Sections<'_>) -> Self {
+        let named = named.cloned().or_else(|| listed_package(sections, known));
+        Self {
+            packages: match named {
+                Some(name) => vec![name],
+                None => known.iter().filter_map(|name| name.parse().ok()).collect(),
+            },
+        }
+    }
+
+    fn questions(&self) -> impl Iterator<Item = Question> {
+        self.packages.iter().cloned().map(Question::Package)
+    }
+
+    /// Returns the resources that bring it. The graph drops those that the host does not have.
+    fn resources(&self) -> impl Iterator<Item = ResourceId> {
+        self.packages
+            .iter()
+            .map(|name| ResourceId::new("package", name))
+    }
+
+    /// Whether the plan installs it, or another version of it.
+    fn is_planned(&self, situation: &Situation<'_>) -> bool {
+        self.packages
+            .iter()
+            .any(|name| planned_version(name, situation).is_ok_and(|version| version.is_some()))
+    }
+
+    /// Whether a package that provides it is installed.
+    fn is_installed(&self, observed: &Observed) -> Result<bool, Unanswered> {
+        for name in &self.packages {
+            if observed.package(name)?.installed.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Returns the version that there will be; none if no package tells.
+    fn version(&self, situation: &Situation<'_>) -> Result<Option<Version>, Stop> {
+        for name in &self.packages {
+            let text = match planned_version(name, situation)? {
+                Some(version) => Some(version),
+                None => situation.observed.package(name)?.installed.clone(),
+            };
+            if let Some(text) = text {
+                return Ok(Version::parse(&text));
+            }
+        }
+        Ok(None)
+    }
+}

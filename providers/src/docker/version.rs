@@ -1,0 +1,154 @@
+//! Versions of Docker Engine and of cri-dockerd, and which go together.
+
+use std::fmt;
+
+use crate::runtime::{KubernetesVersion, Refusal, leading_number};
+
+/// A version of Docker Engine or of cri-dockerd, whatever a distribution appended to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Version {
+    major: u32,
+    minor: u32,
+    patch: u32,
+}
+
+impl Version {
+    const fn new(major: u32, minor: u32, patch: u32) -> Self {
+        Self {
+            major,
+            minor,
+            patch,
+        }
+    }
+
+    /// Reads what a package says, such as `20.10.24+dfsg1-1+deb12u1`, `5:29.0.1-1~debian.13~trixie` or
+    /// `0.3.16~3-0~debian-bookworm`.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let upstream = text.split_once(':').map_or(text, |(_epoch, rest)| rest);
+        let upstream = upstream.strip_prefix('v').unwrap_or(upstream);
+        let (major, rest) = leading_number(upstream)?;
+        let (minor, rest) = leading_number(rest.strip_prefix('.')?)?;
+        let patch = match rest.strip_prefix('.') {
+            Some(rest) => leading_number(rest)?.0,
+            None => 0,
+        };
+        Some(Self::new(major, minor, patch))
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.major, self.minor, self.patch)
+    }
+}
+
+/// Refuses a Docker Engine whose `daemon.json` is not known here.
+pub(super) fn check_docker(docker: Version) -> Result<(), Refusal> {
+    if docker >= Version::new(20, 10, 0) {
+        return Ok(());
+    }
+    Err(Refusal::new(format!(
+        "Docker Engine {docker} is too old: hardstand configures 20.10 and newer"
+    ))
+    .help("bring Docker Engine to a supported release first"))
+}
+
+/// Whether dockerd checks a file when it is asked to (`--validate`).
+pub(super) fn checks_its_file(docker: Version) -> bool {
+    docker >= Version::new(23, 0, 0)
+}
+
+/// Refuses a cri-dockerd that this kubelet cannot speak to.
+pub(super) fn check_kubernetes(
+    cri_dockerd: Version,
+    kubernetes: KubernetesVersion,
+) -> Result<(), Refusal> {
+    if kubernetes.speaks_only_v1() && cri_dockerd < Version::new(0, 3, 0) {
+        return Err(Refusal::new(format!(
+            "cri-dockerd {cri_dockerd} does not speak CRI v1, and a kubelet {kubernetes} speaks nothing else"
+        ))
+        .help("install cri-dockerd 0.3 or newer"));
+    }
+    if kubernetes.minor() <= 22 && speaks_only_v1(cri_dockerd) {
+        return Err(Refusal::new(format!(
+            "cri-dockerd {cri_dockerd} speaks only CRI v1, and a kubelet {kubernetes} does not"
+        ))
+        .help("install cri-dockerd 0.3.0 to 0.3.21"));
+    }
+    Ok(())
+}
+
+/// Refuses a cri-dockerd whose requests this Docker Engine answers with an error.
+pub(super) fn check_pair(cri_dockerd: Version, docker: Version) -> Result<(), Refusal> {
+    if docker >= Version::new(29, 0, 0) && cri_dockerd < Version::new(0, 3, 16) {
+        return Err(Refusal::new(format!(
+            "cri-dockerd {cri_dockerd} speaks API 1.43 to Docker, and Docker Engine {docker} wants 1.44 at least"
+        ))
+        .help("install cri-dockerd 0.3.16 or newer"));
+    }
+    let wants_1_42 = (Version::new(0, 4, 0)..Version::new(0, 4, 2)).contains(&cri_dockerd);
+    if wants_1_42 && docker < Version::new(23, 0, 0) {
+        return Err(Refusal::new(format!(
+            "cri-dockerd {cri_dockerd} wants API 1.42 of Docker at least, and Docker Engine {docker} speaks 1.41"
+        ))
+        .help("install Docker Engine 23 or newer, or another release of cri-dockerd"));
+    }
+    Ok(())
+}
+
+fn speaks_only_v1(cri_dockerd: Version) -> bool {
+    cri_dockerd >= Version::new(0, 4, 2)
+        || (Version::new(0, 3, 22)..Version::new(0, 4, 0)).contains(&cri_dockerd)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_of_packages_are_read() {
+        for (text, expected) in [
+            ("20.10.24+dfsg1-1+deb12u1+b2", "20.10.24"),
+            ("26.1.5+dfsg1-9+b9", "26.1.5"),
+            ("5:29.0.1-1~debian.13~trixie", "29.0.1"),
+            ("0.3.16~3-0~debian-bookworm", "0.3.16"),
+            ("v0.4.3", "0.4.3"),
+        ] {
+            assert_eq!(Version::parse(text).unwrap().to_string(), expected);
+        }
+        for text in ["", "latest", "20", "1.x"] {
+            assert_eq!(Version::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_go_together_is_refused() {
+        let version = |text| Version::parse(text).unwrap();
+        for (cri_dockerd, docker, fits) in [
+            ("0.3.15", "28.5.2", true),
+            ("0.3.15", "29.0.0", false),
+            ("0.3.16", "29.0.0", true),
+            ("0.4.0", "20.10.24", false),
+            ("0.4.1", "23.0.0", true),
+            ("0.4.2", "20.10.24", true),
+        ] {
+            let checked = check_pair(version(cri_dockerd), version(docker));
+            assert_eq!(checked.is_ok(), fits, "{cri_dockerd} {docker}");
+        }
+        for (cri_dockerd, kubernetes, fits) in [
+            ("0.2.6", "1.25", true),
+            ("0.2.6", "1.26", false),
+            ("0.3.0", "1.31", true),
+            ("0.3.21", "1.22", true),
+            ("0.3.22", "1.22", false),
+            ("0.4.1", "1.22", true),
+            ("0.4.2", "1.22", false),
+            ("0.4.2", "1.23", true),
+        ] {
+            let checked = check_kubernetes(version(cri_dockerd), kubernetes.parse().unwrap());
+            assert_eq!(checked.is_ok(), fits, "{cri_dockerd} {kubernetes}");
+        }
+        assert!(check_docker(version("19.03.15")).is_err());
+        assert!(check_docker(version("20.10.0")).is_ok());
+    }
+}

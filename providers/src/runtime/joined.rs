@@ -1,0 +1,82 @@
+//! Nodes that have joined a cluster: their pods do not survive another cgroup driver.
+
+use engine::name::AbsPath;
+use engine::question::FileState;
+use engine::resource::{Decision, Situation};
+use engine::step::Disruption;
+
+use super::kubelet;
+use super::refusal::{Refusal, Stop};
+use super::section::CgroupDriver;
+
+/// A change of the cgroup driver. It needs answers about the [`joined_marks`] and the kubelet's unit.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct DriverChange {
+    /// The field of `runtime` that is about the runtime, such as `containerd`.
+    pub(crate) runtime: &'static str,
+    /// The new driver.
+    pub(crate) driver: CgroupDriver,
+    /// The spec allows it on a node that has joined.
+    pub(crate) allowed: bool,
+}
+
+impl DriverChange {
+    /// Refuses it on a node that has joined a cluster, unless the spec allows it there.
+    pub(crate) fn guard(self, situation: &Situation<'_>) -> Result<(), Stop> {
+        if self.allowed || !has_joined(situation)? {
+            return Ok(());
+        }
+        let Self {
+            runtime, driver, ..
+        } = self;
+        let driver = driver.as_str();
+        Err(Refusal::new(format!(
+            "the node has joined a cluster, and its pods would not survive a change of the cgroup driver to {driver}"
+        ))
+        .help(format!(
+            "replace the node; or one node at a time: set `cgroupDriver: {driver}` in the cluster's kubelet-config, \
+             cordon and drain the node, stop its kubelet, then apply with \
+             `runtime.{runtime}.allowDriverChange: true` and the same driver in `kubelet`, and uncordon it"
+        ))
+        .into())
+    }
+
+    /// Returns what it does: it breaks the pods that are there. A node without a kubelet has none.
+    pub(crate) fn disruption(self, situation: &Situation<'_>) -> Result<Disruption, Stop> {
+        let unit = situation.observed.unit(&kubelet())?;
+        match unit.is_active() || has_joined(situation)? {
+            true => Ok(Disruption::PodLoss),
+            false => Ok(Disruption::None),
+        }
+    }
+}
+
+/// Returns what is there once a node has joined a cluster.
+pub(crate) fn joined_marks() -> impl Iterator<Item = AbsPath> {
+    [
+        "/etc/kubernetes/kubelet.conf",
+        "/var/lib/kubelet/pki/kubelet-client-current.pem",
+    ]
+    .into_iter()
+    .filter_map(|path| path.parse().ok())
+}
+
+fn has_joined(situation: &Situation<'_>) -> Result<bool, Stop> {
+    for mark in joined_marks() {
+        match situation.observed.file(&mark)? {
+            FileState::Absent => {}
+            FileState::Regular(_)
+            | FileState::Directory(_)
+            | FileState::Symlink(_)
+            | FileState::Other(_) => return Ok(true),
+            FileState::Unreadable(why) => {
+                let reason = format!(
+                    "the cgroup driver would change, and whether the node has joined a cluster is unknown: \
+                     {mark} cannot be read: {why}"
+                );
+                return Err(Decision::Unknown(reason).into());
+            }
+        }
+    }
+    Ok(false)
+}

@@ -1,0 +1,99 @@
+//! The container runtime of a node: the spec's sections `runtime` and `kubernetes`, and what all runtimes share.
+//!
+//! Each runtime is a module of its own with a function `compile`, which turns its field of `runtime` into resources. Here
+//! is what does not depend on which one it is: the sections themselves (`section`), the Kubernetes version and its pause
+//! image (`version`), the guard of nodes that have joined a cluster (`joined`), packages that the spec lists (`package`),
+//! and the ends of a weighing (`refusal`).
+
+mod joined;
+mod package;
+mod refusal;
+mod section;
+mod socket;
+mod version;
+
+use engine::diagnostic::Problems;
+use engine::name::UnitName;
+use engine::resource::{Declared, Provider, Section, Sections};
+use engine::source::Span;
+use engine::spec::Node;
+
+pub(crate) use joined::{DriverChange, joined_marks};
+pub(crate) use package::{listed_package, package_id, planned_version};
+pub(crate) use refusal::{Refusal, Stop};
+pub(crate) use section::{CgroupDriver, check_image, decode};
+pub(crate) use socket::canonical;
+pub(crate) use version::{KubernetesVersion, leading_number};
+
+use crate::containerd;
+use crate::crio;
+use crate::docker;
+use crate::section::schema;
+use section::{KubernetesSection, RuntimeSection};
+
+/// Owns `runtime` and `kubernetes`.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Runtimes;
+
+/// The runtime that a spec chooses, and what its resources follow from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Chosen<'a> {
+    /// What the spec says of it: the value of `runtime.containerd` and the like.
+    pub(crate) node: &'a Node,
+    /// Where it is chosen.
+    pub(crate) span: Span,
+    /// The Kubernetes that the node is prepared for.
+    pub(crate) kubernetes: Option<KubernetesVersion>,
+    /// All sections.
+    pub(crate) sections: Sections<'a>,
+}
+
+impl Provider for Runtimes {
+    fn sections(&self) -> Vec<Section> {
+        vec![
+            Section {
+                name: "runtime",
+                schema: schema::<RuntimeSection>(),
+            },
+            Section {
+                name: "kubernetes",
+                schema: schema::<KubernetesSection>(),
+            },
+        ]
+    }
+
+    fn kinds(&self) -> &'static [&'static str] {
+        &[containerd::KIND, crio::KIND, docker::KIND]
+    }
+
+    fn compile(&self, sections: &Sections<'_>, problems: &mut Problems) -> Vec<Declared> {
+        let kubernetes = sections
+            .all
+            .get("kubernetes")
+            .and_then(|node| section::kubernetes(node, problems));
+        let runtimes = sections.all.get("runtime").map_or(&[][..], Node::entries);
+        let mut declared = Vec::new();
+        for entry in runtimes {
+            let chosen = Chosen {
+                node: &entry.node,
+                span: entry.key_span,
+                kubernetes,
+                sections: *sections,
+            };
+            // The schema knows no other names.
+            declared.extend(match entry.key.as_str() {
+                "containerd" => containerd::compile(chosen, problems),
+                "crio" => crio::compile(chosen, problems),
+                "docker" => docker::compile(docker::Engine::Docker, chosen, problems),
+                "mirantis" => docker::compile(docker::Engine::Mirantis, chosen, problems),
+                _ => Vec::new(),
+            });
+        }
+        declared
+    }
+}
+
+/// Returns the unit of the kubelet, which asks its runtime for the cgroup driver once, when it starts.
+pub(crate) fn kubelet() -> UnitName {
+    "kubelet.service".parse().expect("a valid unit name")
+}

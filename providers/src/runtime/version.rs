@@ -1,0 +1,93 @@
+//! Versions of Kubernetes and what follows from them, and reading versions.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A minor version of Kubernetes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct KubernetesVersion {
+    minor: u32,
+}
+
+impl KubernetesVersion {
+    /// Returns its minor number.
+    pub(crate) fn minor(self) -> u32 {
+        self.minor
+    }
+
+    /// Whether its kubelet speaks CRI v1 and nothing older.
+    pub(crate) fn speaks_only_v1(self) -> bool {
+        self.minor >= 26
+    }
+
+    /// Returns the pause image that kubeadm of this version expects, if it is known.
+    pub(crate) fn pause_image(self) -> Option<String> {
+        let tag = match self.minor {
+            21 => "3.4.1",
+            22 => "3.5",
+            23 => "3.6",
+            24 => "3.7",
+            25 => "3.8",
+            26..=30 => "3.9",
+            31..=33 => "3.10",
+            34..=35 => "3.10.1",
+            36 => "3.10.2",
+            _ => return None,
+        };
+        Some(format!("registry.k8s.io/pause:{tag}"))
+    }
+}
+
+impl FromStr for KubernetesVersion {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let minor = text.strip_prefix("1.").ok_or(())?;
+        match leading_number(minor) {
+            Some((number, "")) if number.to_string() == minor => Ok(Self { minor: number }),
+            Some(_) | None => Err(()),
+        }
+    }
+}
+
+impl fmt::Display for KubernetesVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "1.{}", self.minor)
+    }
+}
+
+/// Splits a text into the number at its start and the rest.
+pub(crate) fn leading_number(text: &str) -> Option<(u32, &str)> {
+    let end = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    Some((text[..end].parse().ok()?, &text[end..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pause_image_follows_kubernetes() {
+        for (kubernetes, tag) in [
+            ("1.25", "3.8"),
+            ("1.28", "3.9"),
+            ("1.31", "3.10"),
+            ("1.35", "3.10.1"),
+        ] {
+            let version: KubernetesVersion = kubernetes.parse().unwrap();
+            assert_eq!(
+                version.pause_image(),
+                Some(format!("registry.k8s.io/pause:{tag}"))
+            );
+        }
+        assert_eq!(
+            "1.99".parse::<KubernetesVersion>().unwrap().pause_image(),
+            None
+        );
+        for text in ["1.031", "v1.31", "1.31.2", "1.", "2.0", "1.+1"] {
+            assert!(text.parse::<KubernetesVersion>().is_err(), "{text}");
+        }
+    }
+}
