@@ -5,6 +5,8 @@ mod commands;
 mod error;
 mod exit;
 mod interrupt;
+#[cfg(test)]
+mod pure_planning;
 mod summary;
 mod ui;
 

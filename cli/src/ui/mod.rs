@@ -77,8 +77,12 @@ impl Ui {
     /// Prints a result.
     pub(crate) fn result(&self, text: &str) -> Result<(), CommandError> {
         let write = || {
-            let mut stdout = AutoStream::new(io::stdout().lock(), self.stdout);
-            stdout.write_all(text.as_bytes())?;
+            // In large pieces: the standard library's own buffer ends at every line.
+            let mut bytes = Vec::with_capacity(text.len());
+            let sink: &mut dyn io::Write = &mut bytes;
+            AutoStream::new(sink, self.stdout).write_all(text.as_bytes())?;
+            let mut stdout = io::stdout().lock();
+            stdout.write_all(&bytes)?;
             stdout.flush()
         };
         Ok(self.bars.suspend(write)?)

@@ -13,7 +13,7 @@ use crate::receipt::Receipt;
 
 use super::Nonce;
 use super::cri;
-use super::field::{decode, encode, excerpt};
+use super::field::{decode, decode_lazily, encode, excerpt};
 
 /// The longest answer that is taken, in bytes.
 pub const MAX_ANSWER: usize = 64 * 1024 * 1024;
@@ -223,9 +223,9 @@ impl Seen {
             "~receipt" => return self.receipt(rest),
             "~dump" => self.dump(rest),
             _ => {
-                let fields: Option<Vec<String>> = rest.split(' ').map(decode).collect();
+                let fields: Option<Vec<_>> = rest.split(' ').map(decode_lazily).collect();
                 let fields = fields.ok_or_else(bad)?;
-                let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+                let fields: Vec<&str> = fields.iter().map(AsRef::as_ref).collect();
                 self.fields(word, &fields)
             }
         };

@@ -2,6 +2,7 @@
 //!
 //! A field holds no space and no newline, so no value can end a field or a line.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// Returns a text as a field. The empty text is an empty field.
@@ -19,6 +20,17 @@ pub(crate) fn encode(text: &str) -> String {
 
 /// Returns what a field means; none if it is not a field. Bytes that are not UTF-8 become the replacement character.
 pub(crate) fn decode(field: &str) -> Option<String> {
+    decode_lazily(field).map(Cow::into_owned)
+}
+
+/// Returns what a field means, which most often is what it says.
+pub(crate) fn decode_lazily(field: &str) -> Option<Cow<'_, str>> {
+    if field
+        .bytes()
+        .all(|byte| byte.is_ascii_graphic() && byte != b'%')
+    {
+        return Some(Cow::Borrowed(field));
+    }
     let mut bytes = Vec::with_capacity(field.len());
     let mut rest = field.bytes();
     while let Some(byte) = rest.next() {
@@ -28,7 +40,9 @@ pub(crate) fn decode(field: &str) -> Option<String> {
             _ => return None,
         }
     }
-    Some(String::from_utf8_lossy(&bytes).into_owned())
+    let text = String::from_utf8(bytes)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+    Some(Cow::Owned(text))
 }
 
 fn hex(byte: u8) -> Option<u8> {

@@ -2,8 +2,9 @@
 # shellcheck disable=SC2013 # with IFS set to newline, `for` reads lines, and takes no fork
 # hardstand: the program that runs on a host.
 #
-# It is one constant text: nothing in it comes from a spec. It arrives on the standard input of `sh -s`, followed by
-# one call whose here-document holds the data, all in braces, so that an input that was cut off runs nothing:
+# It is one constant text: nothing in it comes from a spec; a probe is sent the first part of it. It arrives on the
+# standard input of `sh -s`, followed by one call whose here-document holds the data, all in braces, so that an input
+# that was cut off runs nothing:
 #
 #     {
 #     (this text)
@@ -204,7 +205,8 @@ h_probe() {
 	h_asked=$h_nl
 	h_files='' h_lists='' h_sysctls='' h_modules='' h_units='' h_packages='' h_containerds='' h_cris='' h_keep=' '
 	h_complete=
-	while IFS= read -r h_question; do
+	# One fork is cheaper than `read`, which takes one byte at a time from a pipe.
+	for h_question in $(cat); do
 		case $h_question in
 		end)
 			h_complete=1
@@ -226,11 +228,16 @@ h_probe() {
 	[ -z "$h_contents" ] || h_send_contents
 }
 
-# Adds one question to what is asked, unless it is asked already.
-h_ask() {
+# Adds one question of a receipt to what is asked, unless it is asked already.
+h_ask_too() {
 	case $h_asked in
-	*"$h_nl$1$h_nl"*) return ;;
+	*"$h_nl$1$h_nl"*) ;;
+	*) h_ask "$1" ;;
 	esac
+}
+
+# Adds one question to what is asked.
+h_ask() {
 	h_asked=$h_asked$1$h_nl
 	h_ask_rest=${1#* }
 	h_decode "${h_ask_rest%% *}" || h_refuse question "bad field in: $1"
@@ -305,12 +312,13 @@ h_observe_state() {
 		if [ "$h_path" != "$h_previous" ]; then
 			h_previous=$h_path
 			printf '~receipt %s %s\n' "$h_record" "${h_line#*:}"
+			h_kept=
+			case $h_keep in
+			*" $h_record "*) h_kept=1 ;;
+			esac
 			continue
 		fi
-		case $h_keep in
-		*" $h_record "*) ;;
-		*) h_ask "${h_line#*:}" ;;
-		esac
+		[ -n "$h_kept" ] || h_ask_too "${h_line#*:}"
 	done
 }
 
@@ -318,12 +326,13 @@ h_observe_state() {
 # time, and the kernel gives most sysctls only to the first read.
 # shellcheck disable=SC2086 # splitting at newlines is the point
 h_observe_texts() {
-	h_paths=
+	h_paths='' h_silent=0
 	for h_key in $h_sysctls; do
 		if [ ! -e "/proc/sys/$h_key" ]; then
 			printf 'sysctl %s absent\n' "$h_key"
 		else
 			h_paths=$h_paths/proc/sys/$h_key$h_nl
+			h_silent=$((h_silent + 1))
 		fi
 	done
 	for h_module in $h_modules; do
@@ -342,6 +351,12 @@ h_observe_texts() {
 		h_observe_text "${h_line%%:*}" "${h_line#*:}"
 	done
 	h_end_sysctl
+	[ "$h_silent" = 0 ] || h_say_silent
+	h_observe_facts
+}
+
+# Names the sysctls that exist and gave nothing.
+h_say_silent() {
 	for h_path in $h_paths; do
 		case $h_path in
 		/proc/sys/*) ;;
@@ -352,7 +367,6 @@ h_observe_texts() {
 		*) printf 'sysctl %s unreadable\n' "${h_path#/proc/sys/}" ;;
 		esac
 	done
-	h_observe_facts
 }
 
 # One line of one of those files: h_observe_text PATH LINE.
@@ -425,6 +439,7 @@ h_observe_text() {
 h_end_sysctl() {
 	[ -n "$h_sysctl_path" ] || return 0
 	h_answered=$h_answered$h_sysctl_path$h_nl
+	h_silent=$((h_silent - 1))
 	h_fold "$h_sysctl_value"
 	h_encode "$h_out"
 	printf 'sysctl %s value %s\n' "${h_sysctl_path#/proc/sys/}" "$h_out"
@@ -881,6 +896,8 @@ h_cri_curl() {
 h_cri_crictl() {
 	h_bounded 10 crictl --runtime-endpoint "unix://$1" --timeout 5s "$2"
 }
+
+# ================================== a probe is sent with what stands above this line, all else with the whole program
 
 # ------------------------------------------------------------------------------------------- begin, as the login sees it
 

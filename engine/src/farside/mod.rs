@@ -13,6 +13,7 @@ mod questions;
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::LazyLock;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -23,8 +24,21 @@ pub use bundle::begin_request;
 pub use journal::{FinalStatus, JournalEvent, Reader};
 pub use questions::probe_request;
 
-/// The program, as it is sent to `sh -s`.
+/// The program, as a bundle carries it and as it is sent to `sh -s` for all but a probe.
 pub const PROGRAM: &str = include_str!("hardstand.sh");
+
+/// The line of the program below which nothing is needed to answer a probe.
+const CUT: &str =
+    "\n# ================================== a probe is sent with what stands above this line";
+
+/// The part of the program that answers a probe, without comments and indentation: it travels to every host each time,
+/// and a shell reads it there, some of them byte by byte.
+static PROBE_PROGRAM: LazyLock<String> = LazyLock::new(|| {
+    let part = PROGRAM.split_once(CUT).map_or(PROGRAM, |(part, _)| part);
+    let lines = part.lines().map(|line| line.trim_start_matches('\t'));
+    let code = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+    code.flat_map(|line| [line, "\n"]).collect()
+});
 
 /// 128 bits that an answer must repeat, so that nothing else can be taken for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,11 +134,16 @@ pub fn purge_request(nonce: &Nonce) -> Vec<u8> {
     request(nonce, "purge", &[], &[])
 }
 
-/// Returns the program and one call of it, with the data in a here-document. The data ends with a newline or is empty.
+/// Returns the program and one call of it; see [`call`].
 fn request(nonce: &Nonce, verb: &str, arguments: &[&str], data: &[u8]) -> Vec<u8> {
+    call(PROGRAM, nonce, verb, arguments, data)
+}
+
+/// Returns a program and one call of it, with the data in a here-document. The data ends with a newline or is empty.
+fn call(program: &str, nonce: &Nonce, verb: &str, arguments: &[&str], data: &[u8]) -> Vec<u8> {
     let arguments: String = arguments.iter().map(|word| format!(" {word}")).collect();
     let mut request =
-        format!("{{\n{PROGRAM}\nhardstand_main {verb} {nonce}{arguments} <<'HARDSTAND-{nonce}'\n")
+        format!("{{\n{program}\nhardstand_main {verb} {nonce}{arguments} <<'HARDSTAND-{nonce}'\n")
             .into_bytes();
     request.extend_from_slice(data);
     request.extend_from_slice(format!("HARDSTAND-{nonce}\nexit\n}}\n").as_bytes());
@@ -133,7 +152,56 @@ fn request(nonce: &Nonce, verb: &str, arguments: &[&str], data: &[u8]) -> Vec<u8
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+
+    /// The functions that a program defines.
+    fn functions(program: &str) -> BTreeSet<&str> {
+        let lines = program.lines();
+        lines.filter_map(|line| line.strip_suffix("() {")).collect()
+    }
+
+    #[test]
+    fn a_probe_carries_every_function_that_it_calls() {
+        let all = functions(PROGRAM);
+        let sent = functions(&PROBE_PROGRAM);
+        assert!(sent.contains("h_send_contents") && all.len() > sent.len());
+        // Which other verbs there are, only the first function says.
+        let (_, main) = PROBE_PROGRAM.split_once("hardstand_main() {").unwrap();
+        let (main, rest) = main.split_once("\n}\n").unwrap();
+        assert!(main.contains("h_begin"));
+        // A variable may have the name of a function; it stands behind `$` or `{` or before `=`.
+        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let is_called = |name: &str| {
+            rest.match_indices(name).any(|(place, _)| {
+                let (before, after) = (&rest[..place], &rest[place + name.len()..]);
+                !before.ends_with(|c| is_name(c) || "${".contains(c))
+                    && !after.starts_with(|c| is_name(c) || c == '=')
+            })
+        };
+        let missing: Vec<_> = all
+            .difference(&sent)
+            .filter(|name| is_called(name))
+            .collect();
+        assert_eq!(missing, [&""; 0]);
+    }
+
+    #[test]
+    fn nothing_that_means_something_is_left_out_of_a_probe() {
+        // Quotes are closed on the line they were opened on, but for the newline itself; so no line that looks like a
+        // comment is a part of a text, and no text loses its indentation.
+        let (part, _) = PROGRAM.split_once(CUT).expect("the program has a cut");
+        let (head, tail) = part.split_once("h_nl='\n'\n").expect("the newline");
+        for line in head.lines().chain(tail.lines()) {
+            let line = line.trim_start_matches('\t');
+            if !line.starts_with('#') {
+                let escaped = line.replace("\\\"", "").replace("\\'", "");
+                assert!(escaped.matches('"').count() % 2 == 0, "{line}");
+                assert!(!line.contains("<<"), "{line}");
+            }
+        }
+    }
 
     #[test]
     fn transactions_differ_by_plan_host_and_attempt() {

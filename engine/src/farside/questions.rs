@@ -4,7 +4,7 @@ use crate::name::ResourceId;
 use crate::question::Question;
 
 use super::field::encode;
-use super::{Nonce, request};
+use super::{Nonce, PROBE_PROGRAM, call};
 
 /// Returns the request that asks a host some questions. The receipts of `keep` are of resources that are still wanted;
 /// the questions of every other receipt on the host are answered too.
@@ -18,7 +18,7 @@ pub fn probe_request(questions: &[Question], keep: &[ResourceId], nonce: &Nonce)
         data.push('\n');
     }
     data.push_str("end\n");
-    request(nonce, "probe", &[], data.as_bytes())
+    call(&PROBE_PROGRAM, nonce, "probe", &[], data.as_bytes())
 }
 
 /// Returns a question as one line, without its end.
@@ -70,7 +70,7 @@ mod tests {
         );
         let text = String::from_utf8(request).unwrap();
         let call = text.strip_prefix("{\n").unwrap();
-        let call = call.strip_prefix(super::super::PROGRAM).unwrap();
+        let call = call.strip_prefix(PROBE_PROGRAM.as_str()).unwrap();
         assert_eq!(
             call,
             format!(

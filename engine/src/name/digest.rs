@@ -15,10 +15,10 @@ pub struct Digest(String);
 impl Digest {
     /// Returns the digest of some bytes.
     pub fn of(bytes: &[u8]) -> Self {
-        use fmt::Write as _;
+        let nibble = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
         let mut text = String::with_capacity(64);
         for byte in Sha256::digest(bytes) {
-            write!(text, "{byte:02x}").expect("writing to a string cannot fail");
+            text.extend([nibble(byte >> 4), nibble(byte & 0xf)]);
         }
         Self(text)
     }

@@ -13,7 +13,8 @@ use engine::name::Digest;
 use engine::plan::{Plan, Unreachable};
 use engine::resource::Action;
 
-use self::group::{Group, Grouping};
+use self::group::Group;
+pub(crate) use self::group::Grouping;
 use super::fold::fold;
 use super::text::{
     BOLD, CYAN, DIM, GREEN, Line, MAGENTA, PLAIN, RED, Width, YELLOW, count, paragraph,
