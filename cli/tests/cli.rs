@@ -176,3 +176,31 @@ fn a_result_that_cannot_be_written_is_an_error() {
         "error: cannot write to stdout\n  because: No space left",
     );
 }
+
+#[test]
+fn what_is_asked_for_as_json_is_json() {
+    let directory = tempfile::tempdir().unwrap();
+    let spec = |key: &str| {
+        format!(
+            "apiVersion: hardstand.dev/v1alpha1\nkind: NodeSpec\nmetadata: {{ name: a }}\n\
+             spec: {{ hosts: all, {key}: {{ net.ipv4.ip_forward: 1 }} }}\n"
+        )
+    };
+    fs::write(directory.path().join("good.yaml"), spec("sysctls")).unwrap();
+    fs::write(directory.path().join("bad.yaml"), spec("sysctl")).unwrap();
+    let json = |line: &[&str], code: i32| -> serde_json::Value {
+        let output = hardstand(directory.path(), line);
+        assert_eq!(output.status.code(), Some(code), "{line:?}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let valid = json(&["validate", "--json", "good.yaml"], 0);
+    assert_eq!(
+        (&valid["valid"], &valid["specs"]),
+        (&true.into(), &1.into())
+    );
+    let invalid = json(&["validate", "--json", "bad.yaml"], 1);
+    assert_eq!(invalid["diagnostics"][0]["code"], "E119");
+    assert_eq!(invalid["diagnostics"][0]["at"]["line"], 4);
+    let graph = json(&["graph", "--json", "good.yaml"], 0);
+    assert_eq!(graph["edges"][0]["edge"], "requires");
+}

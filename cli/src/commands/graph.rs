@@ -5,7 +5,7 @@ use crate::args::GraphArgs;
 use crate::error::{CommandError, ErrorKind};
 use crate::exit::ExitStatus;
 use crate::ui::Ui;
-use crate::ui::graph::{GraphView, render};
+use crate::ui::graph::{GraphView, render, render_json};
 use engine::plan::Via;
 
 pub(super) fn run(ui: &Ui, args: &GraphArgs) -> Result<ExitStatus, CommandError> {
@@ -27,5 +27,9 @@ pub(super) fn run(ui: &Ui, args: &GraphArgs) -> Result<ExitStatus, CommandError>
         nodes: host.graph.nodes().map(node).collect(),
         edges: edges.map(|(from, edge, to)| (from, to, edge)).collect(),
     };
-    Ok(ui.conclude(&render(&view, args.format, ui.width), ExitStatus::Done))
+    let text = match ui.json {
+        true => render_json(&view),
+        false => render(&view, args.format, ui.width),
+    };
+    Ok(ui.conclude(&text, ExitStatus::Done))
 }

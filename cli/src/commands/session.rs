@@ -242,7 +242,14 @@ pub(super) fn via(local: bool) -> Via {
 /// Prints all problems and returns the error that says so.
 pub(super) fn report(ui: &Ui, problems: Problems, sources: &Sources) -> CommandError {
     let problems = problems.into_sorted();
-    ui.alert(&diagnostics::render(&problems, sources, ui.width));
+    if ui.json {
+        let written = ui.result(&diagnostics::render_json(&problems, sources));
+        if let Err(error) = written {
+            return error;
+        }
+    } else {
+        ui.alert(&diagnostics::render(&problems, sources, ui.width));
+    }
     CommandError::new(ErrorKind::Failed, diagnostics::tally(&problems))
 }
 

@@ -4,20 +4,30 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use engine::plan::Via;
+use serde::Serialize;
 
 use super::session::Session;
 use crate::args::ValidateArgs;
 use crate::error::CommandError;
 use crate::exit::ExitStatus;
-use crate::ui::Ui;
 use crate::ui::text::count;
+use crate::ui::{Ui, json};
+
+/// What was found valid, as JSON.
+#[derive(Debug, Serialize)]
+struct Valid {
+    valid: bool,
+    specs: usize,
+    hosts: usize,
+    graphs: usize,
+}
 
 pub(super) fn run(ui: &Ui, args: &ValidateArgs) -> Result<ExitStatus, CommandError> {
     let input = args.input.with(&args.paths);
     let session = Session::open(ui, &input, Via::Ssh)?;
     let n_specs = session.loaded.specs.len();
     let n_hosts = session.loaded.inventory.hosts.len();
-    if n_specs == 0 {
+    if n_specs == 0 && !ui.json {
         return Ok(ui.conclude(
             &format!("Valid: {}, no NodeSpec.\n", count(n_hosts, "host")),
             ExitStatus::Done,
@@ -34,6 +44,15 @@ pub(super) fn run(ui: &Ui, args: &ValidateArgs) -> Result<ExitStatus, CommandErr
         .iter()
         .map(|host| Arc::as_ptr(&host.graph))
         .collect();
+    if ui.json {
+        let valid = Valid {
+            valid: true,
+            specs: n_specs,
+            hosts: n_hosts,
+            graphs: graphs.len(),
+        };
+        return Ok(ui.conclude(&json::render(&valid), ExitStatus::Done));
+    }
     let text = format!(
         "Valid: {}, {}, {}.\n",
         count(n_specs, "NodeSpec"),

@@ -1,11 +1,14 @@
 //! Complaints about specs and inventories, drawn with the lines they are about.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use engine::diagnostic::{Diagnostic, Severity};
-use engine::source::{SourceId, Sources, Span};
+use engine::source::{Position, SourceId, Sources, Span};
+use serde::Serialize;
 
+use super::json;
 use super::text::{Width, count, escape};
 
 /// More errors than this only repeat themselves.
@@ -23,6 +26,51 @@ pub(crate) fn render(diagnostics: &[Diagnostic], sources: &Sources, width: Width
         out.push_str(&format!("and {} more\n\n", diagnostics.len() - MAX_SHOWN));
     }
     out
+}
+
+/// A complaint as JSON.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Complaint<'a> {
+    severity: &'static str,
+    code: &'a str,
+    message: &'a str,
+    at: Option<Position>,
+    related: Vec<Related<'a>>,
+    help: Option<&'a str>,
+}
+
+/// Another place that belongs to a complaint, as JSON.
+#[derive(Debug, Serialize)]
+struct Related<'a> {
+    at: Position,
+    why: &'a str,
+}
+
+/// Renders complaints as JSON, all of them.
+pub(crate) fn render_json(diagnostics: &[Diagnostic], sources: &Sources) -> String {
+    let complaints = diagnostics.iter().map(|diagnostic| Complaint {
+        severity: match diagnostic.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        },
+        code: diagnostic.code,
+        message: &diagnostic.message,
+        at: diagnostic.span.map(|span| sources.position(span)),
+        related: diagnostic
+            .related
+            .iter()
+            .map(|(span, why)| Related {
+                at: sources.position(*span),
+                why,
+            })
+            .collect(),
+        help: diagnostic.help.as_deref(),
+    });
+    json::render(&BTreeMap::from([(
+        "diagnostics",
+        complaints.collect::<Vec<_>>(),
+    )]))
 }
 
 /// Returns how many complaints of each kind there are, such as `3 errors, 1 warning`.

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use engine::name::ResourceId;
 use engine::resource::{Edge, Topic};
 use engine::source::Position;
+use serde::Serialize;
 
+use super::json;
 use super::text::{DIM, Line, MAGENTA, Width, escape, push};
 use crate::args::GraphFormat;
 
@@ -33,6 +35,45 @@ pub(crate) fn render(graph: &GraphView, format: GraphFormat, width: Width) -> St
         GraphFormat::Dot => dot(graph),
         GraphFormat::Mermaid => mermaid(graph),
     }
+}
+
+/// A graph as JSON.
+#[derive(Debug, Serialize)]
+struct JsonGraph<'a> {
+    nodes: Vec<JsonNode<'a>>,
+    edges: Vec<JsonEdge<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct JsonNode<'a> {
+    resource: &'a ResourceId,
+    source: Option<&'a Position>,
+}
+
+#[derive(Debug, Serialize)]
+struct JsonEdge<'a> {
+    from: &'a ResourceId,
+    edge: Edge,
+    to: &'a ResourceId,
+}
+
+/// Renders a graph as JSON, its edges as they are spoken of: `from` requires or notifies `to`.
+pub(crate) fn render_json(graph: &GraphView) -> String {
+    let nodes = graph.nodes.iter().map(|(resource, source)| JsonNode {
+        resource,
+        source: source.as_ref(),
+    });
+    let edges = graph.edges.iter().filter_map(|(from, to, edge)| {
+        Some(JsonEdge {
+            from: &graph.nodes.get(*from)?.0,
+            edge: *edge,
+            to: &graph.nodes.get(*to)?.0,
+        })
+    });
+    json::render(&JsonGraph {
+        nodes: nodes.collect(),
+        edges: edges.collect(),
+    })
 }
 
 /// Returns the edges in the order of time, each once. Edges that lead nowhere are dropped.
