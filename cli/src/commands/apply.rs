@@ -18,6 +18,7 @@ use crate::ui::plan::{PlanView, render};
 use crate::ui::progress::Task;
 use crate::ui::prompt::{Consent, Question};
 use crate::ui::report::{ReportView, unplanned};
+use crate::ui::text::count;
 use crate::ui::{Ui, json, report};
 
 pub(super) fn run(ui: &Ui, args: &ApplyArgs) -> Result<ExitStatus, CommandError> {
@@ -82,7 +83,10 @@ fn plan_and_apply(ui: &Ui, args: &ApplyArgs) -> Result<ExitStatus, CommandError>
     };
     if summary.changes {
         let question = Question {
-            text: &format!("Apply these changes to {} hosts?", summary.changed_hosts),
+            text: &format!(
+                "Apply these changes to {}?",
+                count(summary.changed_hosts, "host")
+            ),
             yes: args.yes,
             otherwise: Some("save the plan with `hardstand plan --out FILE`, and apply that"),
         };

@@ -11,6 +11,7 @@ use crate::ui::Ui;
 use crate::ui::progress::Task;
 use crate::ui::prompt::{Consent, Question};
 use crate::ui::status::{StatusRow, shown};
+use crate::ui::text::count;
 
 pub(super) fn run(ui: &Ui, args: &PurgeArgs) -> Result<ExitStatus, CommandError> {
     let input = args.input.with(&args.paths);
@@ -18,8 +19,8 @@ pub(super) fn run(ui: &Ui, args: &PurgeArgs) -> Result<ExitStatus, CommandError>
     let fleet = Fleet::bare(&session.hosts(input.limit.as_deref())?);
     let question = Question {
         text: &format!(
-            "Remove hardstand's records from {} hosts? Drift and removals are no longer told after that.",
-            fleet.hosts.len()
+            "Remove hardstand's records from {}? Drift and removals are no longer told after that.",
+            count(fleet.hosts.len(), "host")
         ),
         yes: args.yes,
         otherwise: None,
