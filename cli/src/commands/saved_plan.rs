@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use crate::error::{CommandError, ErrorKind};
 
-/// A larger file is not read into memory; a fleet whose plan is larger is planned in shards.
+/// A larger file is not read into memory; a fleet whose plan is larger is cut with `--limit`.
 const LARGEST: u64 = 64 * 1024 * 1024;
 const FORMAT: &str = "hardstand.dev/plan/v1";
 
