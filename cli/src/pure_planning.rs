@@ -156,7 +156,11 @@ fn plan_and_render(connector: &dyn Connector, n_hosts: usize) -> (Plan, String) 
 #[test]
 fn pure_planning() {
     if std::env::var_os(SPEC_VARIABLE).is_none() {
-        // A measurement takes minutes; without its spec nobody asked for one.
+        writeln!(
+            io::stdout(),
+            "skipped: a measurement takes minutes; tests/bench/run asks for it"
+        )
+        .expect("stdout");
         return;
     }
     let connector = RecordedFleet(Box::leak(Box::default()));
