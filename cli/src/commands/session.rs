@@ -258,7 +258,7 @@ fn warn(ui: &Ui, problems: Problems, sources: &Sources) {
     let warnings: Vec<Diagnostic> = problems
         .into_sorted()
         .into_iter()
-        .filter(|problem| problem.severity == Severity::Warning)
+        .filter(|problem| problem.severity != Severity::Error)
         .collect();
     if !warnings.is_empty() {
         ui.alert(&diagnostics::render(&warnings, sources, ui.width));

@@ -85,6 +85,7 @@ fn host_plan(name: &str, changes: Vec<Change>) -> HostPlan {
         unplanned: Vec::new(),
         unchanged: vec![id("swap/off"), id("package/containerd.io")],
         forgotten: Vec::new(),
+        checks: engine::check::Checked::default(),
     }
 }
 
