@@ -34,6 +34,9 @@ pub trait Check: fmt::Debug + Send + Sync {
     /// Returns what must be asked of a host to judge it.
     fn questions(&self) -> Vec<Question>;
 
+    /// Returns why what it finds is ignored; none if it is not.
+    fn ignored(&self) -> Option<&str>;
+
     /// Returns what it finds about a host; nothing if the host passes.
     fn judge(&self, state: &State<'_>) -> Result<Vec<Found>, Unanswered>;
 }
@@ -49,8 +52,6 @@ pub struct Found {
     pub help: Option<String>,
     /// Where the spec has to do with it.
     pub source: Option<Position>,
-    /// Why it is ignored; none if it is not.
-    pub ignored: Option<String>,
 }
 
 /// What a check found about a host, and what the plan does about it.
@@ -115,7 +116,6 @@ impl Rule {
             message: message.into(),
             help: None,
             source: None,
-            ignored: None,
         }
     }
 
@@ -151,21 +151,20 @@ impl Found {
 }
 
 impl Finding {
-    fn new(rule: &Rule, found: Found, standing: Standing) -> Self {
+    fn new(check: &dyn Check, found: Found, standing: Standing) -> Self {
         let Found {
             severity,
             message,
             help,
             source,
-            ignored,
         } = found;
         Self {
             severity,
-            check: rule.check_id(),
+            check: check.rule().check_id(),
             message,
             help,
             source,
-            ignored,
+            ignored: check.ignored().map(str::to_owned),
             standing,
         }
     }
@@ -198,7 +197,7 @@ impl Checked {
     fn make(&mut self, check: &dyn Check, now: &State<'_>, after: Option<&State<'_>>) {
         let rule = check.rule();
         let there = check.judge(now);
-        if let Err(Unanswered(reason)) = &there {
+        if let (Err(Unanswered(reason)), None) = (&there, check.ignored()) {
             self.unknown.push(Unjudged {
                 check: rule.check_id(),
                 reason: reason.clone(),
@@ -218,7 +217,7 @@ impl Checked {
             if !there.contains(found) {
                 let found = found.clone();
                 self.findings
-                    .push(Finding::new(rule, found, Standing::Caused));
+                    .push(Finding::new(check, found, Standing::Caused));
             }
         }
         for found in there {
@@ -226,7 +225,7 @@ impl Checked {
                 true => Standing::Stays,
                 false => Standing::Mended,
             };
-            self.findings.push(Finding::new(rule, found, standing));
+            self.findings.push(Finding::new(check, found, standing));
         }
     }
 
