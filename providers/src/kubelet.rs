@@ -3,6 +3,7 @@
 //! Only the key `cgroupDriver` of the kubelet's config file is edited; every other byte stays, since kubeadm or a person
 //! wrote it. On a node that has joined a cluster, another driver is a migration and needs to be asked for.
 
+mod arguments;
 mod config;
 #[cfg(test)]
 mod tests;

@@ -21,6 +21,7 @@ mod swap;
 mod sysctl;
 #[cfg(test)]
 mod testing;
+mod unitfile;
 
 use engine::resource::Provider;
 
