@@ -2,13 +2,14 @@
 //!
 //! One resource writes one file: a few keys of the kubelet's config file, of which every other byte stays (`config`), or a
 //! drop-in of its own in the kubelet's config directory. What is written is not what counts: a flag or a later drop-in wins
-//! over it, so the effective value of each field is looked up (`arguments`, `effective`), and what wins is named
-//! (`resource`). On a node that has joined a cluster, another cgroup driver is a migration and needs to be asked for.
+//! over it, so the effective value of each field is looked up (`arguments`, `effective`, `host`), and what wins
+//! is named (`resource`). On a node that has joined a cluster, another cgroup driver is a migration and needs to be asked for.
 
 pub(crate) mod arguments;
 mod config;
 mod effective;
 mod field;
+mod host;
 mod kernel;
 mod resource;
 mod section;

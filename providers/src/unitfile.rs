@@ -50,8 +50,8 @@ pub(crate) struct Word {
 pub(crate) struct Command {
     /// The program and its arguments, with the variables filled in.
     pub(crate) words: Vec<Word>,
-    /// The variables that nothing sets, each with where it is used.
-    pub(crate) unset: Vec<Word>,
+    /// The variables that it uses, each with where.
+    pub(crate) variables: Vec<Word>,
 }
 
 /// Returns what must be asked about the text of a unit.
@@ -138,17 +138,18 @@ impl UnitText {
         let variables = self.variables(files);
         let mut command = Command {
             words: Vec::new(),
-            unset: Vec::new(),
+            variables: Vec::new(),
         };
         for (index, word) in split(&setting.value).iter().enumerate() {
             let place = setting.place_of(word);
             let text = text_of(word);
             match (index, bare_variable(&text)) {
                 (_, None) if text == ";" => break,
-                (1.., Some(name)) => match variables.get(name) {
-                    Some(variable) => command.words.extend(variable.words()),
-                    None => command.unset.push(Word { text, place }),
-                },
+                (1.., Some(name)) => {
+                    let words = variables.get(name).map(Setting::words);
+                    command.words.extend(words.into_iter().flatten());
+                    command.variables.push(Word { text, place });
+                }
                 _ => {
                     let text = command.filled_in(&text, &variables, &place);
                     command.words.push(Word { text, place });
@@ -208,7 +209,7 @@ impl UnitText {
 }
 
 impl Command {
-    /// Puts variables into a word, and notes those that nothing sets.
+    /// Puts variables into a word, and notes them. One that nothing sets is empty.
     fn filled_in(
         &mut self,
         word: &str,
@@ -233,13 +234,13 @@ impl Command {
                 text.push('$');
                 continue;
             };
-            match variables.get(name) {
-                Some(variable) => text.push_str(&text_of(&variable.value)),
-                None => self.unset.push(Word {
-                    text: format!("${{{name}}}"),
-                    place: place.to_owned(),
-                }),
+            if let Some(variable) = variables.get(name) {
+                text.push_str(&text_of(&variable.value));
             }
+            self.variables.push(Word {
+                text: format!("${{{name}}}"),
+                place: place.to_owned(),
+            });
             rest = after;
         }
         text.push_str(rest);

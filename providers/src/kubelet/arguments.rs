@@ -17,13 +17,15 @@ use crate::runtime::{KubernetesVersion, kubelet};
 use crate::section::constant_path;
 use crate::unitfile::{self, UnitText, Word, text_at};
 
-/// Files of variables that units of the kubelet read: of kubeadm, of Debian's and of RPM packages, of Kubespray, of EKS.
-const ENVIRONMENT_FILES: [&str; 5] = [
+/// Files of variables that units of the kubelet read: of kubeadm, of Debian's and of RPM packages, of Kubespray, of EKS, and
+/// the host's own.
+const ENVIRONMENT_FILES: [&str; 6] = [
     "/var/lib/kubelet/kubeadm-flags.env",
     "/etc/default/kubelet",
     "/etc/sysconfig/kubelet",
     "/etc/kubernetes/kubelet.env",
     "/etc/eks/kubelet/environment",
+    "/etc/environment",
 ];
 
 /// What stands in for the unit where there is none yet: kubeadm's drop-in, in which the packages of Kubernetes agree.
@@ -140,13 +142,13 @@ impl Arguments {
                 program.text.escape_debug()
             ));
         }
-        // What a file sets that was not read may be any of the variables that nothing else sets.
-        if let Some(used) = command.unset.first()
+        // A file that was not read may set any of the variables.
+        if let Some(used) = command.variables.last()
             && let Some(file) = unread_file(text)
         {
             arguments.unread = Some(format!(
-                "{} uses {}, which nothing sets that was read; {} names the file {}, which was not",
-                used.place, used.text, file.place, file.text
+                "{} uses {}, which the file {} may set, and that was not read: {} names it",
+                used.place, used.text, file.text, file.place
             ));
         }
         arguments.flags = flags(words);
@@ -481,7 +483,7 @@ mod tests {
             (
                 "EnvironmentFile=-/etc/x\nExecStart=/usr/bin/kubelet $V",
                 Some(
-                    "u:3 uses $V, which nothing sets that was read; u:2 names the file /etc/x, which was not",
+                    "u:3 uses $V, which the file /etc/x may set, and that was not read: u:2 names it",
                 ),
             ),
             (

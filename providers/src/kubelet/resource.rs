@@ -3,34 +3,28 @@
 use std::collections::BTreeMap;
 
 use engine::name::{AbsPath, FileMode, ResourceId};
-use engine::question::{CriRuntimeConfig, CriState, FileState, Question, RegularFile, Unanswered};
+use engine::question::{FileState, Question, Unanswered};
 use engine::resource::{
     Action, Decision, Proposal, Relation, Resource, Situation, TextChange, Topic,
 };
 use engine::step::{Content, Disruption, Replaces, Step};
 
 use super::KIND;
-use super::arguments::{self, Arguments, Flag};
+use super::arguments;
 use super::config::{self, Config, ConfigError};
 use super::effective::{Effective, Layers, Origin};
 use super::field::Field;
+use super::host::Found;
 use super::kernel;
-use crate::confdir::{Fragment, fragments_in};
 use crate::file::{not_a_file, refused, root};
 use crate::runtime::{
-    CgroupDriver, KubernetesVersion, Refusal, Stop, canonical, has_joined, joined_marks, kubelet,
+    CgroupDriver, KubernetesVersion, Refusal, Stop, has_joined, joined_marks, kubelet,
 };
-use crate::section::{constant_path, notifies, requires};
+use crate::section::{notifies, requires};
 use crate::service::is_running;
 
 /// The drop-in; of the names in a config directory, the last one counts.
-const DROP_IN: &str = "99-hardstand.conf";
-
-/// Where config directories usually are.
-const USUAL_DIRECTORY: &str = "/etc/kubernetes/kubelet.conf.d";
-
-/// The feature gate under which the kubelet asks its runtime for the driver.
-const ASKS_RUNTIME: &str = "KubeletCgroupDriverFromCRI";
+pub(super) const DROP_IN: &str = "99-hardstand.conf";
 
 const HEADER: &str = "# Written by hardstand, which owns this file whole.\n";
 
@@ -149,17 +143,13 @@ struct Comparison<'a> {
     conditions: Vec<String>,
 }
 
-/// The file as it was found.
-#[derive(Debug, Clone, Copy)]
-struct Found<'a> {
-    text: &'a str,
-    file: &'a RegularFile,
-}
-
 impl KubeletConfig {
     fn weigh(&self, situation: &Situation<'_>) -> Result<Decision, Stop> {
         let arguments = arguments::read(situation.observed, situation.proposed)?;
-        let mut conditions = self.check_arguments(&arguments)?;
+        let mut conditions: Vec<_> = self
+            .check_arguments(&arguments, situation)?
+            .into_iter()
+            .collect();
         let found = self.found(self.target.path(), situation)?;
         let text = self.text(found)?;
         let drop_ins = self.drop_ins(&arguments, situation)?;
@@ -185,26 +175,6 @@ impl KubeletConfig {
         self.propose(comparison, situation)
     }
 
-    /// Returns the file at a path, none if there is none; anything but a text is not touched.
-    fn found<'a>(
-        &self,
-        path: &AbsPath,
-        situation: &Situation<'a>,
-    ) -> Result<Option<Found<'a>>, Stop> {
-        let file = match situation.observed.file(path)? {
-            FileState::Absent => return Ok(None),
-            FileState::Regular(file) => file,
-            other => return Err(not_a_file(path, other).into()),
-        };
-        let text = file.content.as_deref().map(std::str::from_utf8);
-        let Some(Ok(text)) = text else {
-            return Err(
-                refused(format!("`{path}` is not readable text"), "mend it by hand").into(),
-            );
-        };
-        Ok(Some(Found { text, file }))
-    }
-
     /// Returns the text of the file to come.
     fn text(&self, found: Option<Found<'_>>) -> Result<String, Stop> {
         match (&self.target, found) {
@@ -217,178 +187,6 @@ impl KubeletConfig {
                 Err(error) => Err(unreadable(path.as_str(), &error).into()),
             },
         }
-    }
-
-    /// Checks that the kubelet reads the file at all, and returns what must still come true for that.
-    fn check_arguments(&self, arguments: &Arguments) -> Result<Vec<String>, Stop> {
-        if let Some(why) = arguments.unread() {
-            return Err(Decision::Unknown(format!(
-                "what the kubelet is started with is not known: {why}"
-            ))
-            .into());
-        }
-        if !arguments.has_unit() {
-            return Ok(match &self.target {
-                Target::ConfigFile(_) => Vec::new(),
-                Target::DropIn { directory, .. } => {
-                    vec![format!(
-                        "the kubelet must be started with `--config-dir={directory}`"
-                    )]
-                }
-            });
-        }
-        let reads = arguments.last("config");
-        let file = &self.config_file;
-        if let Some(flag) = reads
-            && flag.value.as_deref() != Some(file.as_str())
-        {
-            let read = flag.value.as_deref().unwrap_or_default().escape_debug();
-            return Err(Refusal::new(format!(
-                "the kubelet reads `{read}` and not `{file}`: {}",
-                flag.place
-            ))
-            .help(format!(
-                "set `kubelet.configFile: {read}`, or change the flag"
-            ))
-            .into());
-        }
-        match &self.target {
-            Target::ConfigFile(_) if reads.is_none() => Err(Refusal::new(format!(
-                "the kubelet is started without `--config`, so it does not read `{file}`"
-            ))
-            .help(format!(
-                "start it with `--config={file}`, as kubeadm's drop-in of its unit does"
-            ))
-            .into()),
-            Target::ConfigFile(_) => Ok(Vec::new()),
-            Target::DropIn { directory, .. } => {
-                check_directory(arguments, directory)?;
-                Ok(Vec::new())
-            }
-        }
-    }
-
-    /// Returns the drop-ins that the kubelet reads besides ours, in their order.
-    fn drop_ins(
-        &self,
-        arguments: &Arguments,
-        situation: &Situation<'_>,
-    ) -> Result<Vec<Fragment>, Stop> {
-        let directory = match &self.target {
-            Target::DropIn { directory, .. } => Some(directory.clone()),
-            Target::ConfigFile(path) => match arguments.last("config-dir") {
-                Some(flag) => Some(self.asked(flag, path)?),
-                None => None,
-            },
-        };
-        let Some(directory) = directory else {
-            return Ok(Vec::new());
-        };
-        let mut drop_ins = fragments_in(situation.observed, situation.proposed, &[directory])?;
-        drop_ins.retain(|drop_in| drop_in.path != self.target.path().as_str());
-        Ok(drop_ins)
-    }
-
-    /// Returns the config directory of a flag, if the host was asked about it.
-    fn asked(&self, flag: &Flag, path: &AbsPath) -> Result<AbsPath, Refusal> {
-        let named = flag.value.as_deref().unwrap_or_default();
-        self.directories()
-            .find(|directory| directory.as_str() == named)
-            .ok_or_else(|| {
-                let named = named.escape_debug();
-                Refusal::new(format!(
-                    "drop-ins in `{named}` win over `{path}`, and were not read: {}",
-                    flag.place
-                ))
-                .help(format!(
-                    "set `kubelet.configDir: {named}`, to have a drop-in written there"
-                ))
-            })
-    }
-
-    /// Returns the config directories that the host is asked about.
-    fn directories(&self) -> impl Iterator<Item = AbsPath> {
-        let ours = match &self.target {
-            Target::DropIn { directory, .. } => directory.clone(),
-            Target::ConfigFile(_) => constant_path(USUAL_DIRECTORY),
-        };
-        std::iter::once(ours)
-    }
-
-    /// Returns the config file below a drop-in of ours, as far as it is in block style.
-    fn config_below<'a>(&self, situation: &Situation<'a>) -> Result<Option<&'a str>, Stop> {
-        match self.target {
-            Target::ConfigFile(_) => Ok(None),
-            Target::DropIn { .. } => {
-                let found = self.found(&self.config_file, situation)?;
-                let text = found.map(|found| found.text);
-                Ok(text.filter(|text| Config::read(text).is_ok()))
-            }
-        }
-    }
-
-    /// Returns all that configures the kubelet, with a text in the place of our file.
-    fn layers<'a>(
-        &self,
-        arguments: &'a Arguments,
-        drop_ins: &'a [Fragment],
-        below: Option<&'a str>,
-        ours: Option<&'a str>,
-    ) -> Result<Layers<'a>, Stop> {
-        let path = self.target.path();
-        let ours = ours.and_then(|text| Some((path.to_string(), Config::read(text).ok()?)));
-        let mut layers = Layers {
-            arguments,
-            drop_ins: Vec::new(),
-            config: None,
-        };
-        for Fragment { path, text } in drop_ins {
-            let config = Config::read(text).map_err(|error| unreadable(path, &error))?;
-            layers.drop_ins.push((path.clone(), config));
-        }
-        match self.target {
-            Target::ConfigFile(_) => layers.config = ours,
-            Target::DropIn { .. } => {
-                let name = |path: &str| path.rsplit('/').next().map(str::to_owned);
-                let at = layers
-                    .drop_ins
-                    .partition_point(|(path, _)| name(path).as_deref() < Some(DROP_IN));
-                if let Some(ours) = ours {
-                    layers.drop_ins.insert(at, ours);
-                }
-                let below = below.and_then(|text| Config::read(text).ok());
-                layers.config = below.map(|config| (self.config_file.to_string(), config));
-            }
-        }
-        Ok(layers)
-    }
-
-    /// Whether the kubelet asks its runtime for the driver, if that tells.
-    fn may_ask_runtime(&self) -> bool {
-        self.settings.contains_key(&Field::CgroupDriver)
-            && self.kubernetes.is_some_and(KubernetesVersion::asks_runtime)
-    }
-
-    /// Returns the driver that the runtime tells the kubelet, so that the kubelet's own setting does not count.
-    fn told_by_runtime(
-        &self,
-        layers: &Layers<'_>,
-        situation: &Situation<'_>,
-    ) -> Result<Option<CgroupDriver>, Unanswered> {
-        if !self.may_ask_runtime() || layers.switches_off(ASKS_RUNTIME) {
-            return Ok(None);
-        }
-        let endpoint = layers.effective(Field::ContainerRuntimeEndpoint).value;
-        if canonical(&endpoint) != canonical(self.socket.as_str()) {
-            return Ok(None);
-        }
-        let CriState::Answers(runtime) = situation.observed.cri(&self.socket)? else {
-            return Ok(None);
-        };
-        Ok(match runtime.config {
-            CriRuntimeConfig::Driver(driver) => Some(CgroupDriver::from(driver)),
-            CriRuntimeConfig::NotImplemented | CriRuntimeConfig::Untold(_) => None,
-        })
     }
 
     /// Refuses what would not come to effect, since something else wins.
@@ -627,29 +425,7 @@ impl KubeletConfig {
     }
 }
 
-/// Checks that the kubelet reads the drop-ins of a directory.
-fn check_directory(arguments: &Arguments, directory: &AbsPath) -> Result<(), Refusal> {
-    let flag = arguments.last("config-dir");
-    let named = flag.and_then(|flag| flag.value.as_deref());
-    if named == Some(directory.as_str()) {
-        return Ok(());
-    }
-    let reason = match flag {
-        Some(flag) => format!(
-            "the kubelet reads drop-ins in `{}` and not in `{directory}`: {}",
-            named.unwrap_or_default().escape_debug(),
-            flag.place
-        ),
-        None => format!(
-            "the kubelet is started without `--config-dir`, so it does not read drop-ins in `{directory}`"
-        ),
-    };
-    Err(Refusal::new(reason).help(format!(
-        "add `--config-dir={directory}` to its flags, such as those in KUBELET_EXTRA_ARGS"
-    )))
-}
-
-fn unreadable(path: &str, error: &ConfigError) -> Decision {
+pub(super) fn unreadable(path: &str, error: &ConfigError) -> Decision {
     refused(
         format!("`{path}` is not edited: {error}"),
         "mend it by hand; it should be one KubeletConfiguration in block style",

@@ -58,8 +58,10 @@ pub(super) struct Runtime<'a> {
     /// Its driver: a runtime that says nothing of it is given systemd.
     driver: &'a str,
     driver_span: Span,
-    /// Where it answers, if the spec or its default tells.
+    /// Where it answers.
     pub(super) socket: Option<AbsPath>,
+    /// The spec tells, or its default: cri-dockerd may have a socket unit that says otherwise.
+    is_certain: bool,
     /// The units that make it up.
     pub(super) services: Vec<ResourceId>,
 }
@@ -78,11 +80,13 @@ impl<'a> Runtime<'a> {
         let entry = sections.all.get("runtime")?.entries().first()?;
         let node = &entry.node;
         let driver = node.get("cgroupDriver");
-        let socket = match entry.key.as_str() {
-            "containerd" => socket_of(Some(node), "/run/containerd/containerd.sock"),
-            "crio" => socket_of(Some(node), "/run/crio/crio.sock"),
-            _ => socket_of(node.get("criDockerd"), ""),
+        let (written, default) = match entry.key.as_str() {
+            "containerd" => (node.get("socket"), "/run/containerd/containerd.sock"),
+            "crio" => (node.get("socket"), "/run/crio/crio.sock"),
+            _ => (node.at(&["criDockerd", "socket"]), "/run/cri-dockerd.sock"),
         };
+        let written = written.and_then(Node::text);
+        let is_native = matches!(entry.key.as_str(), "containerd" | "crio");
         let units = [node.get("service"), node.at(&["criDockerd", "service"])];
         let units = units.into_iter().flatten().filter_map(Node::text);
         Some(Self {
@@ -90,7 +94,8 @@ impl<'a> Runtime<'a> {
             span: entry.key_span,
             driver: driver.and_then(Node::text).unwrap_or("systemd"),
             driver_span: driver.map_or(entry.key_span, |driver| driver.span),
-            socket,
+            socket: written.unwrap_or(default).parse().ok(),
+            is_certain: is_native || written.is_some(),
             services: units.map(|unit| ResourceId::new("service", unit)).collect(),
         })
     }
@@ -107,11 +112,6 @@ pub(super) fn services(runtime: Option<&Runtime<'_>>) -> Vec<ResourceId> {
     services.sort();
     services.dedup();
     services
-}
-
-fn socket_of(node: Option<&Node>, default: &str) -> Option<AbsPath> {
-    let written = node?.get("socket").and_then(Node::text);
-    written.unwrap_or(default).parse().ok()
 }
 
 /// Returns what the section comes to, with what follows from the runtime.
@@ -237,7 +237,7 @@ fn check_socket(
         return;
     };
     let socket = canonical(socket.as_str());
-    if canonical(endpoint) == socket {
+    if canonical(endpoint) == socket || !runtime.is_certain {
         return;
     }
     let span = node.span_at(&[Field::ContainerRuntimeEndpoint.key()]);

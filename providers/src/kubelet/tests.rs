@@ -378,6 +378,18 @@ fn a_kubelet_that_reads_another_file_is_not_converged() {
     let unplanned = &wrapped.plan(SPEC).unplanned[0];
     assert_eq!(unplanned.verdict, Verdict::Unknown);
     assert!(unplanned.reason.contains("/opt/start"), "{unplanned:?}");
+    // A package that brings the flags may be part of the plan.
+    let spec = format!("{SPEC}\npackages: [kubeadm]");
+    let host_without = host(KIND)
+        .file(UNIT, "[Service]\nExecStart=/usr/bin/kubelet\n")
+        .package("kubeadm", |package| {
+            package.candidate = Some("1.31.0".into());
+        });
+    let condition = change(&host_without.plan(&spec), ID).condition.clone();
+    assert_eq!(
+        condition.as_deref(),
+        Some("the kubelet must be started with `--config=/var/lib/kubelet/config.yaml`")
+    );
     // A masked unit starts nothing, and a link that is not followed is not guessed at.
     let unit = "/etc/systemd/system/kubelet.service";
     host(&done)
@@ -652,6 +664,10 @@ fn a_spec_that_disagrees_with_itself_is_refused() {
             "E273 the runtime does not answer at the kubelet's endpoint",
         ),
         (
+            "kubelet: {containerRuntimeEndpoint: 'unix:///run/containerd/containerd.sock'}\nruntime: {docker: {criDockerd: {socket: /run/x}}}",
+            "E273 the runtime does not answer at the kubelet's endpoint",
+        ),
+        (
             "kubelet: {containerRuntimeEndpoint: /run/crio/crio.sock}",
             "E127 `/run/crio/crio.sock` is no endpoint of a runtime",
         ),
@@ -677,6 +693,10 @@ fn one_driver_in_the_spec_is_for_both() {
             "cgroupDriver: systemd\nfailSwapOn: false",
         ),
         ("kubelet: {failSwapOn: false}", "failSwapOn: false"),
+        (
+            "kubelet: {containerRuntimeEndpoint: 'unix:///run/x.sock'}\nruntime: {docker: {criDockerd: {}}}",
+            "cgroupDriver: systemd\ncontainerRuntimeEndpoint: unix:///run/x.sock",
+        ),
         (
             "kubelet: {containerRuntimeEndpoint: 'unix:///var/run/crio/crio.sock'}\nruntime: {crio: {}}",
             "cgroupDriver: systemd\ncontainerRuntimeEndpoint: unix:///run/crio/crio.sock",
