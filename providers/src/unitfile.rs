@@ -140,7 +140,7 @@ impl UnitText {
             words: Vec::new(),
             variables: Vec::new(),
         };
-        for (index, word) in split(&setting.value).iter().enumerate() {
+        for (index, word) in split(&setting.value, in_unit).iter().enumerate() {
             let place = setting.place_of(word);
             let text = text_of(word);
             match (index, bare_variable(&text)) {
@@ -175,7 +175,7 @@ impl UnitText {
     fn variables(&self, files: &[Fragment]) -> BTreeMap<String, Setting> {
         let mut variables = BTreeMap::new();
         for setting in self.settings("Service", "Environment") {
-            for word in split(&setting.value) {
+            for word in split(&setting.value, in_unit) {
                 if let Some(at) = word.iter().position(|(c, _)| *c == '=') {
                     let variable = setting.with_value(word[at + 1..].to_vec(), word[0].1);
                     variables.insert(text_of(&word[..at]), variable);
@@ -251,7 +251,7 @@ impl Command {
 /// Returns the words of a command line, quotes taken off.
 pub(crate) fn words(line: &str) -> Vec<String> {
     let characters: Located = line.chars().map(|c| (c, 0)).collect();
-    split(&characters)
+    split(&characters, in_unit)
         .iter()
         .map(|word| text_of(word))
         .collect()
@@ -288,7 +288,7 @@ impl Setting {
     }
 
     fn words(&self) -> Vec<Word> {
-        split(&self.value)
+        split(&self.value, std::convert::identity)
             .iter()
             .map(|word| Word {
                 text: text_of(word),
@@ -313,8 +313,8 @@ fn is_name(text: &str) -> bool {
         && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-/// Splits at white space that is not quoted. Quotes are taken off wherever they stand, and backslashes escape.
-fn split(characters: &[(char, usize)]) -> Vec<Located> {
+/// Splits at white space that is not quoted. Quotes are taken off wherever they stand, and a backslash escapes what follows.
+fn split(characters: &[(char, usize)], unescaped: fn(char) -> char) -> Vec<Located> {
     let mut words = Vec::new();
     let mut word: Option<Located> = None;
     let mut quote = None;
@@ -338,7 +338,8 @@ fn split(characters: &[(char, usize)]) -> Vec<Located> {
     words
 }
 
-fn unescaped(c: char) -> char {
+/// Returns what an escaped character stands for in a unit. In what a variable holds, it only loses its meaning.
+fn in_unit(c: char) -> char {
     match c {
         'n' => '\n',
         's' => ' ',

@@ -428,6 +428,16 @@ mod tests {
                 "V=--a\nV=--b\n",
                 &["b@/etc/default/kubelet:2"],
             ),
+            (
+                "behind a quoted part",
+                "V=\"--a\" --b  \n",
+                &["a--b@/etc/default/kubelet:1"],
+            ),
+            (
+                "escapes",
+                "V =\"--a=\\$x \\n\"\n",
+                &["a=$x@/etc/default/kubelet:1"],
+            ),
             ("empty", "V=\n", &[]),
             ("not set", "; V=--a\nexport V=--b\nW=--c\n", &["unit@u:2"]),
             ("hostile", "=\n\"\nV", &["unit@u:2"]),
