@@ -13,25 +13,6 @@ use crate::section::constant_path;
 /// The ending of the names that are read.
 const SUFFIX: &str = "conf";
 
-/// Who answers about the files of a host: as it was observed, or as it may become.
-pub(crate) trait Answers {
-    /// Returns what is at a path.
-    fn file(&self, path: &AbsPath) -> Result<&FileState, Unanswered>;
-
-    /// Returns the entries of a directory with an ending.
-    fn files(&self, directory: &AbsPath, suffix: &str) -> Result<&[FoundFile], Unanswered>;
-}
-
-impl Answers for Observed {
-    fn file(&self, path: &AbsPath) -> Result<&FileState, Unanswered> {
-        self.file(path)
-    }
-
-    fn files(&self, directory: &AbsPath, suffix: &str) -> Result<&[FoundFile], Unanswered> {
-        self.files(directory, suffix)
-    }
-}
-
 /// A fragment that is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fragment {
@@ -97,7 +78,7 @@ pub(crate) fn fragments(
 
 /// As [`fragments`], for directories that are not known when the program is written.
 pub(crate) fn fragments_in(
-    observed: &dyn Answers,
+    observed: &Observed,
     proposed: &BTreeMap<ResourceId, Proposal>,
     directories: &[AbsPath],
 ) -> Result<Vec<Fragment>, Unanswered> {
@@ -131,7 +112,7 @@ pub(crate) fn rewritten(proposed: &BTreeMap<ResourceId, Proposal>) -> Rewritten<
 
 /// Returns the names in a directory that count, those without a fragment only mask.
 fn fragments_of(
-    observed: &dyn Answers,
+    observed: &Observed,
     rewritten: &Rewritten<'_>,
     directory: &AbsPath,
 ) -> Result<BTreeMap<String, Option<Fragment>>, Unanswered> {

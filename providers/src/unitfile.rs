@@ -7,10 +7,10 @@
 use std::collections::BTreeMap;
 
 use engine::name::{AbsPath, ResourceId, UnitName};
-use engine::question::{FileState, Question, Unanswered};
+use engine::question::{FileState, Observed, Question, Unanswered};
 use engine::resource::Proposal;
 
-use crate::confdir::{Answers, Fragment, fragments_in, rewritten};
+use crate::confdir::{Fragment, fragments_in, rewritten};
 
 /// Where unit files stand, from the highest directory to the lowest.
 pub(crate) const DIRECTORIES: [&str; 5] = [
@@ -67,12 +67,12 @@ pub(crate) fn questions(unit: &UnitName) -> Vec<Question> {
 /// Reads the text of a unit as it will be once what was proposed is done; none if there is no unit file, or if it is masked.
 pub(crate) fn read(
     unit: &UnitName,
-    answers: &dyn Answers,
+    observed: &Observed,
     proposed: &BTreeMap<ResourceId, Proposal>,
 ) -> Result<Option<UnitText>, Unanswered> {
     let mut texts = Vec::new();
     for path in unit_files(unit) {
-        match found_at(unit, &path, answers, proposed)? {
+        match found_at(unit, &path, observed, proposed)? {
             Found::Text(text) => {
                 texts.push(Fragment {
                     path: path.to_string(),
@@ -88,7 +88,7 @@ pub(crate) fn read(
         return Ok(None);
     }
     let directories: Vec<_> = drop_in_directories(unit).collect();
-    texts.extend(fragments_in(answers, proposed, &directories)?);
+    texts.extend(fragments_in(observed, proposed, &directories)?);
     Ok(Some(UnitText { texts }))
 }
 
@@ -374,10 +374,10 @@ enum Found {
 fn found_at(
     unit: &UnitName,
     path: &AbsPath,
-    answers: &dyn Answers,
+    observed: &Observed,
     proposed: &BTreeMap<ResourceId, Proposal>,
 ) -> Result<Found, Unanswered> {
-    if let FileState::Symlink(target) = answers.file(path)? {
+    if let FileState::Symlink(target) = observed.file(path)? {
         let lower = DIRECTORIES
             .iter()
             .any(|directory| *target == format!("{directory}/{unit}"));
@@ -390,19 +390,19 @@ fn found_at(
             ))),
         };
     }
-    Ok(text_at(path, answers, proposed)?.map_or(Found::Nothing, Found::Text))
+    Ok(text_at(path, observed, proposed)?.map_or(Found::Nothing, Found::Text))
 }
 
 /// Returns the text that stands at a path once what was proposed is done; none if there is no regular file.
 pub(crate) fn text_at(
     path: &AbsPath,
-    answers: &dyn Answers,
+    observed: &Observed,
     proposed: &BTreeMap<ResourceId, Proposal>,
 ) -> Result<Option<String>, Unanswered> {
     if let Some(text) = rewritten(proposed).remove(&path) {
         return Ok(text);
     }
-    match answers.file(path)? {
+    match observed.file(path)? {
         FileState::Regular(file) => match &file.content {
             Some(content) => Ok(Some(String::from_utf8_lossy(content).into_owned())),
             None => Err(Unanswered(format!("{path} is too large to read"))),

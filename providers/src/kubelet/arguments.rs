@@ -9,10 +9,10 @@
 use std::collections::BTreeMap;
 
 use engine::name::{AbsPath, ResourceId};
-use engine::question::{Question, Unanswered};
+use engine::question::{Observed, Question, Unanswered};
 use engine::resource::Proposal;
 
-use crate::confdir::{Answers, Fragment};
+use crate::confdir::Fragment;
 use crate::runtime::{KubernetesVersion, kubelet};
 use crate::section::constant_path;
 use crate::unitfile::{self, UnitText, Word, text_at};
@@ -99,13 +99,13 @@ pub(crate) fn places() -> (Vec<AbsPath>, Vec<AbsPath>) {
 
 /// Reads the command line as it will be once what was proposed is done.
 pub(crate) fn read(
-    answers: &dyn Answers,
+    observed: &Observed,
     proposed: &BTreeMap<ResourceId, Proposal>,
 ) -> Result<Arguments, Unanswered> {
-    let unit = unitfile::read(&kubelet(), answers, proposed)?;
+    let unit = unitfile::read(&kubelet(), observed, proposed)?;
     let mut files = Vec::new();
     for path in environment_files() {
-        if let Some(text) = text_at(&path, answers, proposed)? {
+        if let Some(text) = text_at(&path, observed, proposed)? {
             files.push(Fragment {
                 path: path.to_string(),
                 text,
