@@ -22,6 +22,7 @@ mod swap;
 mod sysctl;
 #[cfg(test)]
 mod testing;
+mod unitfile;
 
 use std::collections::BTreeMap;
 

@@ -45,7 +45,7 @@ pub(crate) fn questions() -> Vec<Question> {
 
 impl Boot {
     /// Reads what a host will do once the earlier resources are changed.
-    pub(super) fn after(situation: &Situation<'_>) -> Result<Self, Unanswered> {
+    pub(crate) fn after(situation: &Situation<'_>) -> Result<Self, Unanswered> {
         let (observed, proposed) = (situation.observed, situation.proposed);
         Ok(Self::of(&confdir::fragments(
             observed,
