@@ -773,6 +773,8 @@ mod tests {
             Question::Unit("ssh.service".parse().unwrap()),
             Question::Package("bash".parse().unwrap()),
             Question::Package("nope".parse().unwrap()),
+            Question::Package("odd".parse().unwrap()),
+            Question::Repository("docker".parse().unwrap()),
             Question::Containerd("/etc/containerd/config.toml".parse().unwrap()),
             Question::Cri("/run/x.sock".parse().unwrap()),
         ]
@@ -798,6 +800,7 @@ mod tests {
              module overlay loaded=no builtin=yes available=no sysfs=yes\nparameter overlay index N\n\
              unit ssh.service LoadState=loaded ActiveState=active\n~unit ssh.service MainPID=7\n\
              package bash hold installed 5.2\ncandidate nope free -\n\
+             fact packages dnf\ncandidate odd held unknown no%20cache\nrepository docker indexed\n\
              containerd /etc/containerd/config.toml version 1.7.24~ds1\n~dumped /etc/containerd/config.toml\n\
              ~dump version = 2\n~dump a%09%25\n\
              ~cri /run/x.sock curl SFRUUC8yIDIwMCANCmdycGMtc3RhdHVzOiAxMg0KZ3JwYy1tZXNzYWdlOiBubyUyMENSSQ0KDQoKMA==\n\
@@ -862,6 +865,12 @@ mod tests {
         let unit = observed.unit(&"ssh.service".parse().unwrap()).unwrap();
         assert!(unit.is_active() && unit.property("MainPID") == "7");
         assert!(observed.package(&"bash".parse().unwrap()).unwrap().held);
+        assert_eq!(observed.facts.packages, PackageManager::Dnf);
+        let odd = observed.package(&"odd".parse().unwrap()).unwrap();
+        assert!(odd.held && odd.candidate.is_none());
+        assert_eq!(odd.candidate_unknown.as_deref(), Some("no cache"));
+        let repository = observed.repository(&"docker".parse().unwrap());
+        assert!(repository.unwrap().indexed);
         let containerd = observed.containerd(&"/etc/containerd/config.toml".parse().unwrap());
         assert_eq!(
             containerd.unwrap().effective.as_deref(),

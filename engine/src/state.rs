@@ -1,0 +1,48 @@
+//! A host as it is, or as it will be once a plan is applied, for those who judge the whole of it.
+//!
+//! What a step leaves behind is known for some questions and not for others. A question whose answer a step makes uncertain,
+//! such as what a restarted runtime says of itself, is unanswered: nobody guesses.
+
+mod after;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use crate::facts::Facts;
+use crate::question::{Answer, Observed, Question, typed_answers};
+
+/// What is said of an answer that only the host can give once the plan is applied.
+pub const AFTER_APPLY: &str = "it is known once the plan is applied";
+
+/// A host as it is, or as it will be.
+#[derive(Debug, Clone)]
+pub struct State<'a> {
+    observed: &'a Observed,
+    facts: Cow<'a, Facts>,
+    changed: BTreeMap<Question, Answer>,
+}
+
+impl<'a> State<'a> {
+    /// Returns the host as it was observed.
+    pub fn now(observed: &'a Observed) -> Self {
+        Self {
+            observed,
+            facts: Cow::Borrowed(&observed.facts),
+            changed: BTreeMap::new(),
+        }
+    }
+
+    /// Returns what is asked of every host.
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// Returns the answer to a question, if it was asked.
+    pub fn answer(&self, question: &Question) -> Option<&Answer> {
+        self.changed
+            .get(question)
+            .or_else(|| self.observed.answer(question))
+    }
+}
+
+typed_answers!(State<'_>);
