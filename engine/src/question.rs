@@ -7,9 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::facts::Facts;
-use crate::name::{
-    AbsPath, Digest, ModuleName, PackageName, RepositoryName, SysctlKey, UnitName,
-};
+use crate::name::{AbsPath, Digest, ModuleName, PackageName, RepositoryName, SysctlKey, UnitName};
 use crate::receipt::Receipt;
 
 /// One read-only question to a host.

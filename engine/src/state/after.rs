@@ -2,8 +2,8 @@
 
 use crate::name::{AbsPath, PackageName, UnitName};
 use crate::question::{
-    Answer, Attributes, FileState, FoundFile, ModuleState, Observed, PackageState, Question, RepositoryState,
-    RegularFile, SysctlState, UnitState,
+    Answer, Attributes, FileState, FoundFile, ModuleState, Observed, PackageState, Question,
+    RegularFile, RepositoryState, SysctlState, UnitState,
 };
 use crate::step::Step;
 

@@ -5,6 +5,7 @@
 //! the spec alone (`of_spec`), a host (`of_host`), or both: then `of_host` is silent about what `of_spec` has told.
 
 mod pause;
+mod repositories;
 mod section;
 mod sockets;
 mod spec;
@@ -26,7 +27,7 @@ use section::ChecksSection;
 pub(crate) use spec::Spec;
 
 /// The tables, by topic.
-static TABLES: &[&[Entry]] = &[pause::CHECKS, sockets::CHECKS];
+static TABLES: &[&[Entry]] = &[pause::CHECKS, repositories::CHECKS, sockets::CHECKS];
 
 /// A check: its rule, and the functions that judge by it.
 #[derive(Debug)]
