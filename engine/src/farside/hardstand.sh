@@ -878,24 +878,30 @@ h_observe_rpms() {
 	done
 }
 
-# Sets h_found to what dnf would install of h_missing, from its cache alone; h_reason says why that is not known. dnf logs
-# whatever it does: here to a directory in memory, which is removed. Only root has a cache that installing uses.
+# Sets h_found to what dnf would install of h_missing, from its cache alone; h_reason says why that is not known: a
+# repository that is not in the cache may have a newer one, and dnf calls that an error or only says so. dnf logs whatever
+# it does: here to a directory in memory, which is removed. Only root has the cache that installing uses.
 # shellcheck disable=SC2086 # splitting at newlines is the point
 h_query_dnf() {
 	h_found='' h_reason='only%20root%20may%20use%20the%20cache%20of%20dnf'
 	h_is_root || return 0
 	h_reason='there%20is%20no%20place%20for%20the%20log%20of%20dnf'
 	h_path=$(mktemp -d /dev/shm/hardstand.XXXXXX 2>/dev/null) || return 0
-	h_found=$(h_bounded 60 dnf -q -C --setopt=logdir="$h_path" repoquery --latest-limit=1 \
+	h_found=$(h_bounded 60 dnf -C --setopt=logdir="$h_path" repoquery --latest-limit=1 \
 		--arch="$h_architecture,noarch" --qf '~%{name} %{evr}\n' -- $h_missing 2>&1)
 	h_value=$?
 	rm -rf -- "$h_path"
-	h_reason=
-	if [ "$h_value" != 0 ]; then
-		h_encode "${h_found##*"$h_nl"}"
-		h_reason=${h_out:-dnf%20failed%20without%20a%20word}
-	fi
 	h_found=$h_nl$h_found
+	h_reason=
+	case $h_value$h_found in
+	*"${h_nl}Error: "*)
+		h_line=${h_found#*"${h_nl}Error: "}
+		h_encode "${h_line%%"$h_nl"*}"
+		h_reason=$h_out
+		;;
+	0*) ;;
+	*) h_reason=dnf%20failed%20without%20a%20word ;;
+	esac
 }
 
 # Repositories: whether the index of packages was fetched.
