@@ -499,9 +499,14 @@ h_find_manager() {
 	fi
 }
 
+# Whether dnf is dnf 5: then its name is a link.
+h_is_dnf5() {
+	h_has dnf5 && [ "$(readlink -- "$(command -v dnf)")" = dnf5 ]
+}
+
 # Whether dnf can keep a package at its version: dnf 5 can, dnf 4 with its plugin versionlock.
 h_can_lock() {
-	! h_has dnf5 || return 0
+	! h_is_dnf5 || return 0
 	grep -Eiqs '^enabled *= *(1|yes|true|on) *$' /etc/dnf/plugins/versionlock.conf
 }
 
@@ -509,7 +514,7 @@ h_can_lock() {
 # on a line, and others that lock less; that of dnf 5 is TOML, and its conditions follow the name.
 h_read_locks() {
 	h_locked=$h_nl
-	if h_has dnf5; then
+	if h_is_dnf5; then
 		for h_line in $(grep -ahs -e '^ *name *=' -e '^ *comparator *= *"="' /etc/dnf/versionlock.toml); do
 			h_value=${h_line#*\"}
 			case $h_line in
@@ -888,7 +893,7 @@ h_query_dnf() {
 	h_reason='there%20is%20no%20place%20for%20the%20log%20of%20dnf'
 	h_path=$(mktemp -d /dev/shm/hardstand.XXXXXX 2>/dev/null) || return 0
 	h_found=$(h_bounded 60 dnf -C --setopt=logdir="$h_path" repoquery --latest-limit=1 \
-		--arch="$h_architecture,noarch" --qf '~%{name} %{evr}\n' -- $h_missing 2>&1)
+		--arch="$h_architecture,noarch" --queryformat '~%{name} %{evr}\n' -- $h_missing 2>&1)
 	h_value=$?
 	rm -rf -- "$h_path"
 	h_found=$h_nl$h_found

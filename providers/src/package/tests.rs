@@ -292,7 +292,7 @@ fn a_hold_by_dnf_needs_its_plugin() {
     let bare = dnf(installed)
         .facts(|facts| facts.commands = ["dnf".to_owned()].into())
         .package(super::VERSIONLOCK, |package| {
-            package.candidate = Some("4-1".into())
+            package.candidate = Some("4-1".into());
         });
     let hold = "{name: containerd, hold: true}";
     assert_eq!(
