@@ -13,6 +13,7 @@ mod examples;
 mod faults;
 mod kubelet;
 mod main_job;
+mod packages;
 mod support;
 mod tidy;
 mod trust;

@@ -17,6 +17,7 @@ mod docker;
 mod kubelet;
 mod module;
 mod package;
+mod repository;
 mod runtime;
 mod swap;
 mod sysctl;
@@ -39,6 +40,7 @@ pub fn registry() -> Vec<Box<dyn Provider>> {
 /// As [`registry`], with checks that are ignored whatever the spec says, and why.
 pub fn registry_ignoring(ignored: BTreeMap<CheckId, String>) -> Vec<Box<dyn Provider>> {
     vec![
+        Box::new(repository::Repositories),
         Box::new(package::Packages),
         Box::new(module::Modules),
         Box::new(sysctl::Sysctls),

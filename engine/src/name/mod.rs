@@ -55,6 +55,7 @@ pub fn check_format(format: &str, text: &str) -> Result<(), NameError> {
         UnitName::FORMAT => UnitName::check(text),
         PackageName::FORMAT => PackageName::check(text),
         PackageVersion::FORMAT => PackageVersion::check(text),
+        RepositoryName::FORMAT => RepositoryName::check(text),
         FileMode::FORMAT => FileMode::check(text),
         ResourceId::FORMAT => ResourceId::check(text),
         _ => Ok(()),
@@ -151,12 +152,16 @@ name_type!(
     UnitName, "unit-name", "a systemd unit name with its suffix"
 );
 name_type!(
-    /// A Debian package name (Debian policy 5.6.1).
+    /// The name of a package: of Debian (Debian policy 5.6.1) or an RPM package.
     PackageName, "package-name", "a package name"
 );
 name_type!(
-    /// An exact Debian package version (Debian policy 5.6.12).
+    /// An exact version: of a Debian package (Debian policy 5.6.12), or `[EPOCH:]VERSION-RELEASE` of an RPM package.
     PackageVersion, "package-version", "an exact package version"
+);
+name_type!(
+    /// The name of a package repository, and so of the files that define it (sources.list(5), dnf.conf(5)).
+    RepositoryName, "repository-name", "the name of a package repository"
 );
 
 impl HostName {
@@ -375,7 +380,7 @@ impl UnitName {
 impl PackageName {
     fn check(text: &str) -> Result<(), NameError> {
         check_word("a package name", text, 128, |c| {
-            matches!(c, '.' | '-' | '+')
+            matches!(c, '.' | '-' | '+' | '_')
         })
     }
 
@@ -387,7 +392,19 @@ impl PackageName {
 impl PackageVersion {
     fn check(text: &str) -> Result<(), NameError> {
         check_word("a package version", text, 128, |c| {
-            matches!(c, '.' | '-' | '+' | '~' | ':')
+            matches!(c, '.' | '-' | '+' | '~' | ':' | '^' | '_')
+        })
+    }
+
+    fn canonical(text: &str) -> String {
+        text.to_owned()
+    }
+}
+
+impl RepositoryName {
+    fn check(text: &str) -> Result<(), NameError> {
+        check_word("a repository name", text, 64, |c| {
+            matches!(c, '.' | '-' | '_')
         })
     }
 

@@ -3,7 +3,7 @@
 use crate::name::{AbsPath, PackageName, UnitName};
 use crate::question::{
     Answer, Attributes, FileState, FoundFile, ModuleState, Observed, PackageState, Question,
-    RegularFile, SysctlState, UnitState,
+    RegularFile, RepositoryState, SysctlState, UnitState,
 };
 use crate::step::Step;
 
@@ -95,6 +95,10 @@ impl<'a> State<'a> {
                 self.set(Question::Module(name.clone()), Answer::Module(module));
             }
             Step::StopSwap => self.observed.to_mut().facts.swaps.clear(),
+            Step::RefreshPackages { repository } => self.set(
+                Question::Repository(repository.clone()),
+                Answer::Repository(RepositoryState { indexed: true }),
+            ),
             Step::InstallPackage { name, version } => {
                 self.package_with(name, |package| {
                     let candidate = package.candidate.take();

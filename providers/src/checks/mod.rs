@@ -6,6 +6,7 @@
 
 mod kernel;
 mod pause;
+mod repositories;
 mod section;
 mod sockets;
 mod spec;
@@ -32,6 +33,7 @@ pub(crate) use spec::Spec;
 static TABLES: &[&[Entry]] = &[
     kernel::CHECKS,
     pause::CHECKS,
+    repositories::CHECKS,
     sockets::CHECKS,
     swap::CHECKS,
     units::CHECKS,

@@ -60,3 +60,24 @@ fn several_sockets_are_found() {
     assert_eq!(finding.ignored.as_deref(), Some("on purpose"));
     assert!(!finding.blocks());
 }
+
+#[test]
+fn repositories_that_are_gone_are_found() {
+    let spec = "packages: []";
+    let host = Machine::debian();
+    assert_eq!(found(&host, spec), [""; 0]);
+    let list = |line: &str| Machine::debian().file("/etc/apt/sources.list.d/kubernetes.list", line);
+    let commented = list("# deb https://apt.kubernetes.io/ kubernetes-xenial main\n");
+    assert_eq!(found(&commented, spec), [""; 0]);
+    let old = list("deb https://apt.kubernetes.io/ kubernetes-xenial main\n");
+    let message = "`/etc/apt/sources.list.d/kubernetes.list` names apt.kubernetes.io, which was frozen in 2023 and is gone since 2024";
+    assert_eq!(found(&old, spec), [format!("H060 Stays {message}")]);
+    let mended =
+        "files: [{path: /etc/apt/sources.list.d/kubernetes.list, state: absent}]\npackages: []";
+    assert_eq!(found(&old, mended), [format!("H060 Mended {message}")]);
+    let rpm = Machine::debian().file(
+        "/etc/yum.repos.d/kubernetes.repo",
+        "[kubernetes]\nbaseurl=https://packages.cloud.google.com/yum/repos/kubernetes-el7-x86_64\n",
+    );
+    assert_eq!(found(&rpm, spec).len(), 1);
+}

@@ -146,7 +146,8 @@ fn declare(resource: impl Resource + 'static, span: Span) -> Declared {
 /// Returns a package that the section names and `packages` does not list.
 fn package(name: Option<&PackageName>, span: Span, sections: &Sections<'_>) -> Option<Declared> {
     let name = name.filter(|name| listed_package(sections, &[name.as_str()]).is_none())?;
-    Some(declare(PackageResource::installed(name.clone()), span))
+    let package = PackageResource::installed(name.clone(), sections);
+    Some(declare(package, span))
 }
 
 impl Engine {
