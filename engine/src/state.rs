@@ -6,9 +6,10 @@
 mod after;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::facts::Facts;
+use crate::name::UnitName;
 use crate::question::{Answer, Observed, Question, typed_answers};
 
 /// What is said of an answer that only the host can give once the plan is applied.
@@ -20,6 +21,7 @@ pub struct State<'a> {
     observed: &'a Observed,
     facts: Cow<'a, Facts>,
     changed: BTreeMap<Question, Answer>,
+    restarted: BTreeSet<UnitName>,
 }
 
 impl<'a> State<'a> {
@@ -29,12 +31,18 @@ impl<'a> State<'a> {
             observed,
             facts: Cow::Borrowed(&observed.facts),
             changed: BTreeMap::new(),
+            restarted: BTreeSet::new(),
         }
     }
 
     /// Returns what is asked of every host.
     pub fn facts(&self) -> &Facts {
         &self.facts
+    }
+
+    /// Whether the plan starts or restarts a unit: what it said of itself will not hold, and the plan waits until it runs well.
+    pub fn restarts(&self, unit: &UnitName) -> bool {
+        self.restarted.contains(unit)
     }
 
     /// Returns the answer to a question, if it was asked.

@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 
 use engine::name::{AbsPath, ResourceId};
-use engine::question::{FileState, FoundFile, Observed, Question, Unanswered};
+use engine::question::{FileState, FoundFile, Question, Unanswered};
 use engine::resource::Proposal;
 use engine::step::Step;
 
+use crate::answers::Answers;
 use crate::section::constant_path;
 
 /// The ending of the names that are read.
@@ -68,7 +69,7 @@ pub(crate) fn questions(directories: &[&'static str]) -> Vec<Question> {
 
 /// Returns what is read of directories of fragments once some proposals are carried out.
 pub(crate) fn fragments(
-    observed: &Observed,
+    observed: &impl Answers,
     proposed: &BTreeMap<ResourceId, Proposal>,
     directories: &[&'static str],
 ) -> Result<Vec<Fragment>, Unanswered> {
@@ -78,7 +79,7 @@ pub(crate) fn fragments(
 
 /// As [`fragments`], for directories that are not known when the program is written.
 pub(crate) fn fragments_in(
-    observed: &Observed,
+    observed: &impl Answers,
     proposed: &BTreeMap<ResourceId, Proposal>,
     directories: &[AbsPath],
 ) -> Result<Vec<Fragment>, Unanswered> {
@@ -112,7 +113,7 @@ pub(crate) fn rewritten(proposed: &BTreeMap<ResourceId, Proposal>) -> Rewritten<
 
 /// Returns the names in a directory that count, those without a fragment only mask.
 fn fragments_of(
-    observed: &Observed,
+    observed: &impl Answers,
     rewritten: &Rewritten<'_>,
     directory: &AbsPath,
 ) -> Result<BTreeMap<String, Option<Fragment>>, Unanswered> {

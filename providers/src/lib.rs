@@ -9,6 +9,7 @@ pub mod file;
 pub mod section;
 pub mod service;
 
+mod answers;
 mod checks;
 mod confdir;
 mod containerd;

@@ -7,7 +7,7 @@ use crate::runtime::{KubernetesVersion, Refusal, leading_number};
 
 /// A version of containerd, whatever a distribution appended to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct ContainerdVersion {
+pub(crate) struct ContainerdVersion {
     major: u32,
     minor: u32,
     patch: u32,
@@ -15,7 +15,7 @@ pub(super) struct ContainerdVersion {
 
 impl ContainerdVersion {
     /// Returns a version that is known when the program is written.
-    pub(super) const fn new(major: u32, minor: u32, patch: u32) -> Self {
+    pub(crate) const fn new(major: u32, minor: u32, patch: u32) -> Self {
         Self {
             major,
             minor,
@@ -25,7 +25,7 @@ impl ContainerdVersion {
 
     /// Reads what `containerd --version` or a package says, such as `v2.1.9`, `1.6.20~ds1` or
     /// `5:2.1.4-1~debian.12~bookworm`.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let upstream = text.split_once(':').map_or(text, |(_epoch, rest)| rest);
         let upstream = upstream.strip_prefix('v').unwrap_or(upstream);
         let (major, rest) = leading_number(upstream)?;
@@ -38,7 +38,7 @@ impl ContainerdVersion {
     }
 
     /// Refuses versions whose configuration is not known here.
-    pub(super) fn check_known(self, kubernetes: Option<KubernetesVersion>) -> Result<(), Refusal> {
+    pub(crate) fn check_known(self, kubernetes: Option<KubernetesVersion>) -> Result<(), Refusal> {
         if self < Self::new(1, 6, 0) {
             return Err(too_old(self, kubernetes));
         }
@@ -73,23 +73,23 @@ impl ContainerdVersion {
     }
 
     /// Whether it is a 1.x, which neither knows format 3 nor merges an import into a table.
-    pub(super) fn is_one(self) -> bool {
+    pub(crate) fn is_one(self) -> bool {
         self.major < 2
     }
 
     /// Whether it takes a list of directories with CNI plugins, instead of one.
-    pub(super) fn takes_cni_bin_dirs(self) -> bool {
+    pub(crate) fn takes_cni_bin_dirs(self) -> bool {
         self >= Self::new(2, 1, 0)
     }
 
     /// Whether its built-in `config_path` is not empty, so that `registry.mirrors` alone stop the CRI plugin
     /// (containerd#12612).
-    pub(super) fn has_registry_config_path(self) -> bool {
+    pub(crate) fn has_registry_config_path(self) -> bool {
         (Self::new(2, 2, 0)..Self::new(2, 2, 2)).contains(&self)
     }
 
     /// Whether the drop-ins of `conf.d` are among its default imports.
-    pub(super) fn imports_conf_d(self) -> bool {
+    pub(crate) fn imports_conf_d(self) -> bool {
         self >= Self::new(2, 2, 0)
     }
 }
