@@ -4,6 +4,14 @@
 //! A file holds the checks of one topic as a table of [`Entry`]s. What they know of the spec is in `spec`. A check judges
 //! the spec alone (`of_spec`), a host (`of_host`), or both: then `of_host` is silent about what `of_spec` has told.
 
+mod bridge;
+mod cni;
+mod containerd;
+mod cri;
+mod cri_version;
+mod crio;
+mod docker;
+mod limits;
 mod pause;
 mod section;
 mod sockets;
@@ -15,7 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use engine::check::{Check, Found, Rule};
-use engine::diagnostic::{Diagnostic, Problems};
+use engine::diagnostic::{Diagnostic, Problems, Severity};
 use engine::name::CheckId;
 use engine::question::{Question, Unanswered};
 use engine::resource::{Declared, Provider, Section, Sections};
@@ -26,7 +34,18 @@ use section::ChecksSection;
 pub(crate) use spec::Spec;
 
 /// The tables, by topic.
-static TABLES: &[&[Entry]] = &[pause::CHECKS, sockets::CHECKS];
+static TABLES: &[&[Entry]] = &[
+    pause::CHECKS,
+    sockets::CHECKS,
+    bridge::CHECKS,
+    cni::CHECKS,
+    containerd::CHECKS,
+    cri::CHECKS,
+    cri_version::CHECKS,
+    crio::CHECKS,
+    docker::CHECKS,
+    limits::CHECKS,
+];
 
 /// A check: its rule, and the functions that judge by it.
 #[derive(Debug)]
@@ -65,8 +84,13 @@ struct Complaints<'a> {
 impl Complaints<'_> {
     /// Adds a complaint about a place, with the severity of the rule.
     fn push(&mut self, diagnostic: Diagnostic) {
+        self.push_as(self.rule.severity, diagnostic);
+    }
+
+    /// As [`Complaints::push`], with a severity of its own.
+    fn push_as(&mut self, severity: Severity, diagnostic: Diagnostic) {
         self.problems.push(Diagnostic {
-            severity: self.rule.severity,
+            severity,
             code: self.rule.id,
             ..diagnostic
         });

@@ -30,7 +30,7 @@ pub(crate) use keys::Handler;
 pub(crate) use reading::{Lost, Reading, drop_ins};
 use resource::ContainerdConfig;
 pub(crate) use section::ContainerdSection;
-pub(crate) use version::ContainerdVersion;
+pub(crate) use version::{ContainerdVersion, Least};
 
 use crate::package::PackageResource;
 use crate::runtime::{Chosen, KubernetesVersion, check_image, decode, listed_package};

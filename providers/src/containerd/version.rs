@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::format::Format;
-use crate::runtime::{KubernetesVersion, Refusal, leading_number};
+use crate::runtime::{KubernetesVersion, Refusal, Spoken, leading_number};
 
 /// A version of containerd, whatever a distribution appended to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -11,6 +11,17 @@ pub(crate) struct ContainerdVersion {
     major: u32,
     minor: u32,
     patch: u32,
+}
+
+/// What is recommended for a Kubernetes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Least {
+    /// This release of the branch.
+    Release(ContainerdVersion),
+    /// Another branch, such as that of this release.
+    Branch(ContainerdVersion),
+    /// Nothing that is known here.
+    NotKnown,
 }
 
 impl ContainerdVersion {
@@ -88,6 +99,61 @@ impl ContainerdVersion {
         (Self::new(2, 2, 0)..Self::new(2, 2, 2)).contains(&self)
     }
 
+    /// Returns what it speaks.
+    pub(crate) fn spoken(self) -> Spoken {
+        if self < Self::new(1, 6, 0) {
+            Spoken::V1Alpha2
+        } else if self.is_one() {
+            Spoken::Both
+        } else {
+            Spoken::V1
+        }
+    }
+
+    /// Returns the tag of the pause image that it takes if nothing names one.
+    pub(crate) fn pause_tag(self) -> Option<&'static str> {
+        match (self.major, self.minor) {
+            (1, 6) => Some("3.6"),
+            (1, 7) => Some("3.8"),
+            (2, 0 | 1) => Some("3.10"),
+            (2, 2) => Some("3.10.1"),
+            (2, 3) => Some("3.10.2"),
+            _ => None,
+        }
+    }
+
+    /// Returns the least release of its branch that is recommended for a Kubernetes, or why none is (containerd's
+    /// RELEASES.md). Branches that came later are taken to do.
+    pub(crate) fn least_for(self, kubernetes: KubernetesVersion) -> Least {
+        let tested: &[Self] = match kubernetes.minor() {
+            26..=29 => &[Self::new(1, 6, 15), Self::new(1, 7, 0)],
+            30 => &[Self::new(1, 6, 28), Self::new(1, 7, 13), Self::new(2, 0, 0)],
+            31 => &[Self::new(1, 6, 34), Self::new(1, 7, 20), Self::new(2, 0, 0)],
+            32 => &[Self::new(1, 6, 36), Self::new(1, 7, 24), Self::new(2, 0, 1)],
+            33 => &[Self::new(1, 6, 36), Self::new(1, 7, 24), Self::new(2, 0, 4)],
+            34 => &[
+                Self::new(1, 6, 39),
+                Self::new(1, 7, 28),
+                Self::new(2, 0, 6),
+                Self::new(2, 1, 3),
+            ],
+            35 => &[
+                Self::new(1, 7, 28),
+                Self::new(2, 1, 5),
+                Self::new(2, 2, 0),
+            ],
+            36 => &[Self::new(2, 2, 0), Self::new(2, 3, 0)],
+            _ => return Least::NotKnown,
+        };
+        let same_branch = |other: &&Self| (other.major, other.minor) == (self.major, self.minor);
+        match (tested.iter().find(same_branch), tested.iter().max()) {
+            (Some(least), _) => Least::Release(*least),
+            (None, Some(newest)) if self > *newest => Least::Release(self),
+            (None, Some(newest)) => Least::Branch(*newest),
+            (None, None) => Least::NotKnown,
+        }
+    }
+
     /// Whether the drop-ins of `conf.d` are among its default imports.
     pub(crate) fn imports_conf_d(self) -> bool {
         self >= Self::new(2, 2, 0)
@@ -133,6 +199,24 @@ mod tests {
         }
         for text in ["", "v", "2", "2.x", "latest", "2.99999999999", "a:b"] {
             assert_eq!(ContainerdVersion::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn recommended_releases_follow_kubernetes() {
+        let version = |text| ContainerdVersion::parse(text).unwrap();
+        for (containerd, kubernetes, least) in [
+            ("1.6.14", "1.26", Least::Release(version("1.6.15"))),
+            ("2.1.0", "1.31", Least::Release(version("2.1.0"))),
+            ("1.7.24", "1.34", Least::Release(version("1.7.28"))),
+            ("2.0.9", "1.35", Least::Branch(version("2.2.0"))),
+            ("1.7.99", "1.36", Least::Branch(version("2.3.0"))),
+            ("2.4.0", "1.36", Least::Release(version("2.4.0"))),
+            ("1.7.0", "1.99", Least::NotKnown),
+            ("1.7.0", "1.25", Least::NotKnown),
+        ] {
+            let found = version(containerd).least_for(kubernetes.parse().unwrap());
+            assert_eq!(found, least, "{containerd} {kubernetes}");
         }
     }
 

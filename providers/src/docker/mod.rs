@@ -7,16 +7,16 @@
 
 mod cri;
 mod daemon;
-mod edit;
-mod flags;
-mod json;
+pub(crate) mod edit;
+pub(crate) mod flags;
+pub(crate) mod json;
 mod keys;
 mod section;
 mod service;
 #[cfg(test)]
 mod tests;
-mod unit;
-mod version;
+pub(crate) mod unit;
+pub(crate) mod version;
 
 use engine::diagnostic::{Diagnostic, Problems};
 use engine::name::{PackageName, ResourceId};
@@ -26,7 +26,8 @@ use engine::source::Span;
 use engine::step::Gate;
 
 use daemon::DaemonConfig;
-pub(crate) use section::DockerSection;
+pub(crate) use cri::{PACKAGES as CRI_DOCKERD_PACKAGES, SOCKET as CRI_DOCKERD_SOCKET};
+pub(crate) use section::{CriDockerdSection, DockerSection};
 use service::DockerService;
 use version::Version;
 
@@ -39,7 +40,7 @@ use crate::service::{UnitOwner, service_for};
 pub(crate) const KIND: &str = "docker";
 
 /// The packages that are known to provide dockerd.
-const PACKAGES: [&str; 4] = ["docker.io", "docker-ce", "docker-ee", "moby-engine"];
+pub(crate) const PACKAGES: [&str; 4] = ["docker.io", "docker-ce", "docker-ee", "moby-engine"];
 
 /// dockerd's unit has no limit of its own; loading many containers takes time.
 const GATE: Gate = Gate {

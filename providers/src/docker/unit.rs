@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use engine::name::{AbsPath, ResourceId, UnitName};
 use engine::question::{FileState, Question, Unanswered};
-use engine::resource::Situation;
+use engine::resource::{Proposal, Situation};
 use engine::step::Step;
 
+use crate::answers::Answers;
 use crate::confdir::{Fragment, fragments_in};
 
 /// Where unit files stand, from the highest directory to the lowest.
@@ -21,21 +22,21 @@ const DIRECTORIES: [&str; 5] = [
 
 /// The text of a unit: its unit file and its drop-ins, in the order in which systemd reads them.
 #[derive(Debug, Clone, Default)]
-pub(super) struct UnitText {
+pub(crate) struct UnitText {
     texts: Vec<Fragment>,
 }
 
 /// An assignment in a unit's text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Assignment {
+pub(crate) struct Assignment {
     /// Its value, continued lines joined.
-    pub(super) value: String,
+    pub(crate) value: String,
     /// Where it stands, as `file:line`.
-    pub(super) place: String,
+    pub(crate) place: String,
 }
 
 /// Returns what must be asked about the text of a unit.
-pub(super) fn questions(unit: &UnitName) -> Vec<Question> {
+pub(crate) fn questions(unit: &UnitName) -> Vec<Question> {
     let files = unit_files(unit).map(Question::File);
     let drop_ins = drop_in_directories(unit).map(|directory| Question::Files {
         directory,
@@ -49,9 +50,25 @@ pub(super) fn read(
     unit: &UnitName,
     situation: &Situation<'_>,
 ) -> Result<Option<UnitText>, Unanswered> {
+    read_after(unit, situation.observed, situation.proposed)
+}
+
+/// Reads the text of a unit as it is; none if there is no unit file.
+pub(crate) fn read_now(
+    unit: &UnitName,
+    answers: &impl Answers,
+) -> Result<Option<UnitText>, Unanswered> {
+    read_after(unit, answers, &BTreeMap::new())
+}
+
+fn read_after(
+    unit: &UnitName,
+    answers: &impl Answers,
+    proposed: &BTreeMap<ResourceId, Proposal>,
+) -> Result<Option<UnitText>, Unanswered> {
     let mut texts = Vec::new();
     for path in unit_files(unit) {
-        if let Some(text) = text_at(&path, situation)? {
+        if let Some(text) = text_at(&path, answers, proposed)? {
             texts.push(Fragment {
                 path: path.to_string(),
                 text,
@@ -63,11 +80,7 @@ pub(super) fn read(
         return Ok(None);
     }
     let directories: Vec<_> = drop_in_directories(unit).collect();
-    texts.extend(fragments_in(
-        situation.observed,
-        situation.proposed,
-        &directories,
-    )?);
+    texts.extend(fragments_in(answers, proposed, &directories)?);
     Ok(Some(UnitText { texts }))
 }
 
@@ -90,7 +103,7 @@ impl UnitText {
     }
 
     /// Returns the assignments of a key in a section. An empty one takes back those before it.
-    pub(super) fn assignments(&self, section: &str, key: &str) -> Vec<Assignment> {
+    pub(crate) fn assignments(&self, section: &str, key: &str) -> Vec<Assignment> {
         let mut assignments = Vec::new();
         for fragment in &self.texts {
             for (at, name, value, place) in settings(fragment) {
@@ -107,7 +120,7 @@ impl UnitText {
     }
 
     /// Returns the command that the unit runs.
-    pub(super) fn exec_start(&self) -> Option<Assignment> {
+    pub(crate) fn exec_start(&self) -> Option<Assignment> {
         self.assignments("Service", "ExecStart").pop()
     }
 
@@ -144,7 +157,7 @@ impl UnitText {
 }
 
 /// Returns the words of a command line, quotes taken off.
-pub(super) fn words(line: &str) -> Vec<String> {
+pub(crate) fn words(line: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     let mut quote = None;
@@ -177,10 +190,13 @@ fn drop_in_directories(unit: &UnitName) -> impl Iterator<Item = AbsPath> {
         .filter_map(move |directory| format!("{directory}/{unit}.d").parse().ok())
 }
 
-fn text_at(path: &AbsPath, situation: &Situation<'_>) -> Result<Option<String>, Unanswered> {
+fn text_at(
+    path: &AbsPath,
+    answers: &impl Answers,
+    proposed: &BTreeMap<ResourceId, Proposal>,
+) -> Result<Option<String>, Unanswered> {
     let file = ResourceId::new("file", path);
-    let steps = situation
-        .proposed
+    let steps = proposed
         .get(&file)
         .map(|proposal| &proposal.steps);
     for step in steps.into_iter().flatten() {
@@ -192,7 +208,7 @@ fn text_at(path: &AbsPath, situation: &Situation<'_>) -> Result<Option<String>, 
             _ => {}
         }
     }
-    match situation.observed.file(path)? {
+    match answers.file(path)? {
         FileState::Regular(file) => match &file.content {
             Some(content) => Ok(Some(String::from_utf8_lossy(content).into_owned())),
             None => Err(Unanswered(format!("{path} is too large to read"))),

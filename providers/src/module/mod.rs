@@ -3,7 +3,7 @@
 //! All modules share one file that names them to systemd-modules-load and one with their options. A module counts as
 //! present if it works, whether it was loaded or built in: some kernels have no modules at all.
 
-mod boot;
+pub(crate) mod boot;
 mod compile;
 mod resource;
 #[cfg(test)]
