@@ -10,8 +10,8 @@ use engine::graph::Graph;
 use engine::name::{AbsPath, Digest, ResourceId};
 use engine::plan::{Change, HostPlan, plan_host};
 use engine::question::{
-    Answer, Attributes, CriState, FileState, FoundFile, ModuleState, Observed, PackageState,
-    Question, RegularFile, SysctlState, UnitState,
+    Answer, Attributes, ContainerdState, CriRuntime, CriRuntimeConfig, CriState, FileState,
+    FoundFile, ModuleState, Observed, PackageState, Question, RegularFile, SysctlState, UnitState,
 };
 use engine::receipt::Receipt;
 use engine::resource::Sections;
@@ -32,6 +32,8 @@ pub(crate) struct Machine {
     pub(crate) modules: BTreeMap<String, ModuleState>,
     pub(crate) units: BTreeMap<String, UnitState>,
     pub(crate) packages: BTreeMap<String, PackageState>,
+    /// What every question about containerd is answered with; none leaves it unanswered.
+    pub(crate) containerd: Option<ContainerdState>,
     /// What is at every CRI socket.
     pub(crate) cri: CriState,
     pub(crate) owed: BTreeSet<String>,
@@ -60,6 +62,7 @@ impl Machine {
             modules: BTreeMap::new(),
             units: BTreeMap::new(),
             packages: BTreeMap::new(),
+            containerd: None,
             cri: CriState::Unasked,
             owed: BTreeSet::new(),
             receipts: BTreeMap::new(),
@@ -142,6 +145,29 @@ impl Machine {
         self
     }
 
+    /// Adds a containerd, and what it says that its configuration comes to.
+    pub(crate) fn containerd(mut self, version: &str, dump: Option<&str>) -> Self {
+        self.containerd = Some(ContainerdState {
+            version: Some(version.into()),
+            effective: dump.map(str::to_owned),
+            failure: None,
+        });
+        self.unit("containerd.service", &[])
+    }
+
+    /// Lets a runtime answer at every CRI socket, ready in all respects.
+    pub(crate) fn cri(mut self, name: &str, version: &str) -> Self {
+        self.cri = CriState::Answers(CriRuntime {
+            name: name.into(),
+            version: version.into(),
+            api_version: "v1".into(),
+            runtime_ready: None,
+            network_ready: None,
+            config: CriRuntimeConfig::NotImplemented,
+        });
+        self
+    }
+
     pub(crate) fn swap(mut self, path: &str) -> Self {
         self.facts.swaps.push(Swap {
             path: path.into(),
@@ -180,7 +206,10 @@ impl Machine {
                     .cloned()
                     .unwrap_or_default(),
             ),
-            Question::Containerd(_) => Answer::Unanswered("no containerd here".into()),
+            Question::Containerd(_) => match &self.containerd {
+                Some(state) => Answer::Containerd(state.clone()),
+                None => Answer::Unanswered("no containerd here".into()),
+            },
             Question::Cri(_) => Answer::Cri(self.cri.clone()),
         }
     }

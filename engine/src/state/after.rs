@@ -2,8 +2,8 @@
 
 use crate::name::{AbsPath, PackageName, UnitName};
 use crate::question::{
-    Answer, Attributes, ContainerdState, FileState, FoundFile, ModuleState, Observed, PackageState, Question,
-    RegularFile, SysctlState, UnitState,
+    Answer, Attributes, ContainerdState, FileState, FoundFile, ModuleState, Observed, PackageState,
+    Question, RegularFile, SysctlState, UnitState,
 };
 use crate::step::Step;
 

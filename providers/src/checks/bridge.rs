@@ -75,7 +75,9 @@ fn passes_by(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswered> {
         if *state.sysctl(&key(name))? == SysctlState::Value("0".to_owned()) {
             push(
                 format!("`{name}` is 0: bridged traffic of pods passes by the rules of kube-proxy"),
-                format!("add `{name}: 1` to `sysctls`, unless the network of the cluster says otherwise"),
+                format!(
+                    "add `{name}: 1` to `sysctls`, unless the network of the cluster says otherwise"
+                ),
             );
         }
         let Some(winner) = winner.filter(|winner| winner.value.is_some()) else {

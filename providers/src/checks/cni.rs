@@ -3,6 +3,7 @@
 use engine::check::{Found, Rule};
 use engine::diagnostic::Severity;
 use engine::question::Unanswered;
+use engine::spec::Node;
 use engine::state::State;
 
 use super::containerd::Containerd;
@@ -28,8 +29,7 @@ const NOT_IN_OPT: Rule = Rule {
 const USUAL: &str = "/opt/cni/bin";
 
 fn not_in_opt(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswered> {
-    // Who writes the directories knows why.
-    if spec.of_runtime("cni").is_some_and(|cni| cni.get("binDirs").is_some()) {
+    if means_others(spec) {
         return Ok(Vec::new());
     }
     let Some(containerd) = Containerd::of(spec) else {
@@ -42,7 +42,7 @@ fn not_in_opt(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswered> 
     if directories.is_empty() {
         directories = built_in(&containerd, state)?;
     }
-    if directories.iter().any(|path| path.trim_end_matches('/') == USUAL) {
+    if directories.iter().any(|path| is_usual(path)) {
         return Ok(Vec::new());
     }
     let shown: Vec<_> = directories
@@ -58,8 +58,24 @@ fn not_in_opt(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswered> 
     Ok(vec![NOT_IN_OPT.found(message).help(help).at(place)])
 }
 
-/// Returns the directories that a containerd looks in if nothing names any.
+fn is_usual(path: &str) -> bool {
+    path.trim_end_matches('/') == USUAL
+}
+
+/// Whether the spec names directories, and not the usual one: who writes that knows why.
+fn means_others(spec: &Spec) -> bool {
+    let written = spec.of_runtime("cni").and_then(|cni| cni.get("binDirs"));
+    let mut directories = written.map_or(&[][..], Node::items).iter();
+    written.is_some() && !directories.any(|path| path.text().is_some_and(is_usual))
+}
+
+/// Returns the directories that a containerd looks in if nothing names any. One that is there tells itself.
 fn built_in(containerd: &Containerd, state: &State<'_>) -> Result<Vec<String>, Unanswered> {
+    if containerd.is_asked(state) {
+        return Err(Unanswered(
+            "what containerd makes of its configuration is not known".to_owned(),
+        ));
+    }
     let usual = || vec![USUAL.to_owned()];
     let package = containerd.package(state);
     match package.as_ref().map(|(name, _)| name.as_str()) {
@@ -71,10 +87,12 @@ fn built_in(containerd: &Containerd, state: &State<'_>) -> Result<Vec<String>, U
         )),
         Some("containerd") if state.facts().os_id == "debian" => {
             let version = containerd.version(state)?;
-            Ok(match version.is_some_and(|version| version.takes_cni_bin_dirs()) {
-                true => vec!["/usr/lib/cni".to_owned(), USUAL.to_owned()],
-                false => vec!["/usr/lib/cni".to_owned()],
-            })
+            Ok(
+                match version.is_some_and(|version| version.takes_cni_bin_dirs()) {
+                    true => vec!["/usr/lib/cni".to_owned(), USUAL.to_owned()],
+                    false => vec!["/usr/lib/cni".to_owned()],
+                },
+            )
         }
         Some(name) => Err(Unanswered(format!(
             "where the containerd of the package {name} looks for CNI plugins is not known"

@@ -133,7 +133,9 @@ impl Containerd {
         questions.extend(self.packages.iter().cloned().map(Question::Package));
         match self.is_chosen {
             true => questions.push(Question::Containerd(self.config.clone())),
-            false => questions.extend(OTHER_SOCKETS.map(|path| Question::File(constant_path(path)))),
+            false => {
+                questions.extend(OTHER_SOCKETS.map(|path| Question::File(constant_path(path))))
+            }
         }
         questions
     }
@@ -161,6 +163,12 @@ impl Containerd {
         daemon
             .and_then(|daemon| daemon.version.clone())
             .or_else(|| self.package(state).map(|(_, version)| version))
+    }
+
+    /// Whether a containerd that is there was asked for its version and configuration, whatever it could say.
+    pub(super) fn is_asked(&self, state: &State<'_>) -> bool {
+        let daemon = state.containerd(&self.config).ok();
+        daemon.is_some_and(|daemon| daemon.version.is_some())
     }
 
     /// Returns the package that provides it, and its version.
@@ -245,7 +253,9 @@ fn unknown_key(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswered>
     judge(spec, state, |_, reading| {
         let unknown = reading.unknown_keys().into_iter().map(|(file, key)| {
             let help = match key {
-                "enabled_plugins" => "remove it; a plugin is enabled unless `disabled_plugins` names it",
+                "enabled_plugins" => {
+                    "remove it; a plugin is enabled unless `disabled_plugins` names it"
+                }
                 _ => "remove it, or move it into the table it belongs to",
             };
             UNKNOWN_KEY
@@ -326,7 +336,7 @@ fn no_systemd_cgroup(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unans
             Lost::Unset => "`SystemdCgroup` of the handler `runc` is not set to true".to_owned(),
             Lost::NoBoolean(value) => format!(
                 "`SystemdCgroup` of the handler `runc` is {}, which is no boolean and counts for nothing",
-                value.escape_debug()
+                value.escape_debug().to_string().replace("\\\"", "\"")
             ),
             Lost::Elsewhere(place) => format!(
                 "`{}` stands where containerd does not read it",
@@ -347,7 +357,8 @@ fn mirrors_and_config_path(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>,
         let message = format!(
             "the configuration has `{legacy}` and {other}: containerd runs without its CRI, and no kubelet can use it"
         );
-        let help = "move the mirrors to hosts.toml files below the `config_path`, and remove the tables";
+        let help =
+            "move the mirrors to hosts.toml files below the `config_path`, and remove the tables";
         Ok(vec![MIRRORS_AND_CONFIG_PATH.found(message).help(help)])
     })
 }
@@ -384,7 +395,8 @@ fn handlers_differ(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswe
             names(&with),
             names(&without)
         );
-        let help = "set `SystemdCgroup = true` in the options of each, as `runtime.containerd` does";
+        let help =
+            "set `SystemdCgroup = true` in the options of each, as `runtime.containerd` does";
         Ok(vec![HANDLERS_DIFFER.found(message).help(help)])
     })
 }

@@ -192,7 +192,11 @@ fn version_questions(spec: &Spec) -> Vec<Question> {
     questions.extend(Containerd::of(spec).map_or_else(Vec::new, |it| it.questions()));
     questions.extend(Crio::of(spec).map_or_else(Vec::new, |it| it.questions()));
     let packages = docker_packages(spec).into_iter();
-    questions.extend(packages.filter_map(|name| name.parse().ok()).map(Question::Package));
+    questions.extend(
+        packages
+            .filter_map(|name| name.parse().ok())
+            .map(Question::Package),
+    );
     questions
 }
 
@@ -223,7 +227,8 @@ fn restart_pending(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswe
     let Some(installed) = installed else {
         return Err(Unanswered("the installed version is not known".to_owned()));
     };
-    let (Some(runs), Some(is_there)) = (Version::parse(&running.version), Version::parse(&installed))
+    let (Some(runs), Some(is_there)) =
+        (Version::parse(&running.version), Version::parse(&installed))
     else {
         return Err(Unanswered(format!(
             "`{}` and `{}` are not both versions that can be read",

@@ -109,7 +109,9 @@ impl Release {
                     format!("install containerd {least} or newer"),
                 ),
                 Least::Branch(least) => warning(
-                    format!("containerd recommends no release of this branch for Kubernetes {kubernetes}: {version}"),
+                    format!(
+                        "containerd recommends no release of this branch for Kubernetes {kubernetes}: {version}"
+                    ),
                     format!("install containerd {least} or newer"),
                 ),
                 Least::Release(_) | Least::NotKnown => None,

@@ -39,7 +39,9 @@ const MOST: u64 = 16 * 1_048_576;
 
 /// What `infinity` comes to: the kernel's bound of the limit.
 fn nr_open() -> SysctlKey {
-    "fs.nr_open".parse().expect("a key that is valid as written here")
+    "fs.nr_open"
+        .parse()
+        .expect("a key that is valid as written here")
 }
 
 /// Returns the units of the runtime that the spec chooses, or of all that it may have.

@@ -42,10 +42,7 @@ const PAUSE_IMAGE: Rule = Rule {
 
 /// Returns the pause image that the spec names.
 fn written(spec: &Spec) -> Option<&Node> {
-    let of_cri_dockerd = || {
-        spec.of_runtime("criDockerd")?
-            .get("podInfraContainerImage")
-    };
+    let of_cri_dockerd = || spec.of_runtime("criDockerd")?.get("podInfraContainerImage");
     ["sandboxImage", "pauseImage"]
         .iter()
         .find_map(|field| spec.of_runtime(field))
@@ -120,7 +117,10 @@ fn of_containerd(spec: &Spec, state: &State<'_>) -> Result<Option<String>, Unans
         return Ok(Some(image));
     }
     let version = containerd.version(state)?;
-    built_in(version.and_then(|version| version.pause_tag()), "containerd")
+    built_in(
+        version.and_then(|version| version.pause_tag()),
+        "containerd",
+    )
 }
 
 fn of_crio(spec: &Spec, state: &State<'_>) -> Result<Option<String>, Unanswered> {

@@ -137,11 +137,7 @@ impl ContainerdVersion {
                 Self::new(2, 0, 6),
                 Self::new(2, 1, 3),
             ],
-            35 => &[
-                Self::new(1, 7, 28),
-                Self::new(2, 1, 5),
-                Self::new(2, 2, 0),
-            ],
+            35 => &[Self::new(1, 7, 28), Self::new(2, 1, 5), Self::new(2, 2, 0)],
             36 => &[Self::new(2, 2, 0), Self::new(2, 3, 0)],
             _ => return Least::NotKnown,
         };

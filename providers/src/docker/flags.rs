@@ -87,7 +87,9 @@ impl Flag {
 
 /// Returns what must be asked, besides the text of the unit, to know the flags that it gives.
 pub(crate) fn questions() -> impl Iterator<Item = Question> {
-    ENVIRONMENT_FILES.map(|path| Question::File(constant_path(path))).into_iter()
+    ENVIRONMENT_FILES
+        .map(|path| Question::File(constant_path(path)))
+        .into_iter()
 }
 
 /// Returns the flags that a unit starts dockerd with.

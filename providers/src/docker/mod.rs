@@ -25,8 +25,8 @@ use engine::resource::{Declared, Resource, Sections, Situation};
 use engine::source::Span;
 use engine::step::Gate;
 
-use daemon::DaemonConfig;
 pub(crate) use cri::{PACKAGES as CRI_DOCKERD_PACKAGES, SOCKET as CRI_DOCKERD_SOCKET};
+use daemon::DaemonConfig;
 pub(crate) use section::{CriDockerdSection, DockerSection};
 use service::DockerService;
 use version::Version;

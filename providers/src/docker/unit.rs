@@ -196,9 +196,7 @@ fn text_at(
     proposed: &BTreeMap<ResourceId, Proposal>,
 ) -> Result<Option<String>, Unanswered> {
     let file = ResourceId::new("file", path);
-    let steps = proposed
-        .get(&file)
-        .map(|proposal| &proposal.steps);
+    let steps = proposed.get(&file).map(|proposal| &proposal.steps);
     for step in steps.into_iter().flatten() {
         match step {
             Step::WriteFile { content, .. } => {

@@ -64,10 +64,7 @@ impl<'a> Boot<'a> {
     }
 
     /// Reads what a host has as it is.
-    pub(crate) fn now(
-        answers: &impl Answers,
-        command_line: &'a str,
-    ) -> Result<Self, Unanswered> {
+    pub(crate) fn now(answers: &impl Answers, command_line: &'a str) -> Result<Self, Unanswered> {
         let proposed = BTreeMap::new();
         Ok(Self {
             load: confdir::fragments(answers, &proposed, &LOAD_DIRECTORIES)?,

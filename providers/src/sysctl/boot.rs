@@ -56,7 +56,11 @@ impl Boot {
     /// Reads what a host does as it is.
     pub(crate) fn now(answers: &impl Answers) -> Result<Self, Unanswered> {
         let proposed = std::collections::BTreeMap::new();
-        Ok(Self::of(&confdir::fragments(answers, &proposed, &DIRECTORIES)?))
+        Ok(Self::of(&confdir::fragments(
+            answers,
+            &proposed,
+            &DIRECTORIES,
+        )?))
     }
 
     /// Reads fragments in the order they are given.
