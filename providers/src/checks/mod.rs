@@ -64,16 +64,6 @@ struct Entry {
 /// Judges no spec.
 fn nothing_of_spec(_: &Spec, _: &mut Complaints<'_>) {}
 
-/// Asks nothing.
-fn no_questions(_: &Spec) -> Vec<Question> {
-    Vec::new()
-}
-
-/// Judges no host.
-fn nothing_of_host(_: &Spec, _: &State<'_>) -> Result<Vec<Found>, Unanswered> {
-    Ok(Vec::new())
-}
-
 /// Where a check leaves what it finds wrong with a spec.
 #[derive(Debug)]
 struct Complaints<'a> {
