@@ -40,6 +40,11 @@ impl<'a> State<'a> {
         &self.facts
     }
 
+    /// Returns the host as it was observed, whatever the plan does to it.
+    pub fn before(&self) -> &Observed {
+        self.observed
+    }
+
     /// Whether the plan starts or restarts a unit: what it said of itself will not hold, and the plan waits until it runs well.
     pub fn restarts(&self, unit: &UnitName) -> bool {
         self.restarted.contains(unit)

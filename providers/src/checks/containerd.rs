@@ -131,11 +131,10 @@ impl Containerd {
             suffix: "toml".to_owned(),
         }));
         questions.extend(self.packages.iter().cloned().map(Question::Package));
-        match self.is_chosen {
-            true => questions.push(Question::Containerd(self.config.clone())),
-            false => {
-                questions.extend(OTHER_SOCKETS.map(|path| Question::File(constant_path(path))))
-            }
+        if self.is_chosen {
+            questions.push(Question::Containerd(self.config.clone()));
+        } else {
+            questions.extend(OTHER_SOCKETS.map(|path| Question::File(constant_path(path))));
         }
         questions
     }

@@ -115,10 +115,17 @@ fn no_answer(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswered> {
     let Some(server) = Server::of(spec) else {
         return Ok(Vec::new());
     };
-    if server.is_restarted(state) || !state.unit(&server.unit)?.is_active() {
+    let Server { unit, socket, .. } = &server;
+    if server.is_restarted(state) {
+        // The plan waits until it answers. What it says of itself then is not known.
+        return Ok(match state.before().cri(socket)? {
+            CriState::Answers(runtime) => not_ready(runtime, spec),
+            _ => Vec::new(),
+        });
+    }
+    if !state.unit(unit)?.is_active() {
         return Ok(Vec::new());
     }
-    let Server { unit, socket, .. } = &server;
     let (severity, what, help) = match state.cri(socket)? {
         CriState::Answers(runtime) => return Ok(not_ready(runtime, spec)),
         CriState::Unasked => {

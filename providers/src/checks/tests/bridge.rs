@@ -9,7 +9,7 @@ fn with(line: &str) -> Machine {
         .file("/etc/sysctl.d/10-x.conf", &format!("{line}\n"))
         .file("/etc/modules-load.d/k8s.conf", "br_netfilter\n")
         .module("br_netfilter", |module| {
-            (module.loaded, module.available) = (true, true)
+            (module.loaded, module.available) = (true, true);
         })
         .sysctl(IPTABLES, "1")
 }

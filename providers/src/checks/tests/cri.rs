@@ -114,6 +114,25 @@ fn conditions_that_do_not_hold_are_told() {
 }
 
 #[test]
+fn a_restart_sets_up_no_network() {
+    let mut machine = ready("1.7.24").file("/etc/containerd/config.toml", "version = 2\n");
+    let CriState::Answers(runtime) = &mut machine.cri else {
+        panic!("it answers");
+    };
+    runtime.network_ready = Some(CriCondition {
+        holds: false,
+        reason: "NetworkPluginNotReady".into(),
+        message: "cni plugin not initialized".into(),
+    });
+    assert!(
+        machine.plan(SPEC).changes.len() == 2,
+        "a file and a restart"
+    );
+    let found = only("H034", &machine, SPEC);
+    assert!(found[0].starts_with("Note Stays"), "{found:?}");
+}
+
+#[test]
 fn another_version_than_the_installed_one_is_a_note() {
     assert_eq!(only("H033", &ready("1.7.24~ds2"), SPEC), [""; 0]);
     assert_eq!(
@@ -132,7 +151,7 @@ fn another_version_than_the_installed_one_is_a_note() {
     let crio = Machine::debian()
         .unit("crio.service", &[])
         .package("cri-o", |package| {
-            package.installed = Some("1.31.5-1.1".into())
+            package.installed = Some("1.31.5-1.1".into());
         })
         .cri("cri-o", "1.31.2");
     assert_eq!(
@@ -144,7 +163,7 @@ fn another_version_than_the_installed_one_is_a_note() {
         .unit("cri-docker.service", &[])
         .unit("cri-docker.socket", &[])
         .package("docker-ce", |package| {
-            package.installed = Some("5:28.5.2-1".into())
+            package.installed = Some("5:28.5.2-1".into());
         })
         .cri("docker", "28.0.0");
     let found = only("H033", &docker, "runtime: { docker: { criDockerd: {} } }");

@@ -124,7 +124,7 @@ fn the_kubelet_of_the_host_counts_where_the_spec_names_no_version() {
     let machine = with("containerd", "1.5.18").containerd("1.5.18", None);
     assert_eq!(only("H029", &machine, spec), [""; 0]);
     let kubelet = machine.package("kubelet", |package| {
-        package.installed = Some("1.31.4-1.1".into())
+        package.installed = Some("1.31.4-1.1".into());
     });
     assert_eq!(only("H029", &kubelet, spec).len(), 1);
 }

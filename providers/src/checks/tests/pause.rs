@@ -10,7 +10,7 @@ fn containerd(version: &str, text: &str) -> Machine {
     Machine::debian()
         .directory("/etc/containerd")
         .package("containerd", |package| {
-            package.installed = Some(version.into())
+            package.installed = Some(version.into());
         })
         .file(CONFIG, text)
 }
@@ -97,7 +97,7 @@ fn the_images_of_other_runtimes_are_compared() {
         Machine::debian()
             .unit("docker.service", &[])
             .package("cri-dockerd", |package| {
-                package.installed = Some("0.3.10".into())
+                package.installed = Some("0.3.10".into());
             })
             .file(
                 "/usr/lib/systemd/system/cri-docker.service",
