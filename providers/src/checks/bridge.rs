@@ -72,7 +72,15 @@ fn passes_by(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswered> {
             found.push(finding.at(place.clone()));
         };
         let winner = boot.winner(&[key(name)]);
-        if *state.sysctl(&key(name))? == SysctlState::Value("0".to_owned()) {
+        let is_off = match state.sysctl(&key(name))? {
+            SysctlState::Value(value) => value == "0",
+            // It comes with its module.
+            SysctlState::Absent => false,
+            SysctlState::Unreadable(why) => {
+                return Err(Unanswered(format!("cannot read {name}: {why}")));
+            }
+        };
+        if is_off {
             push(
                 format!("`{name}` is 0: bridged traffic of pods passes by the rules of kube-proxy"),
                 format!(

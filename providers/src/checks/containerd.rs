@@ -156,6 +156,20 @@ impl Containerd {
         })
     }
 
+    /// As [`Containerd::version`]; unanswered if a containerd may be there of which nobody knows it.
+    pub(super) fn known_version(
+        &self,
+        state: &State<'_>,
+    ) -> Result<Option<ContainerdVersion>, Unanswered> {
+        let version = self.version(state)?;
+        if version.is_none() {
+            for name in &self.packages {
+                state.package(name)?;
+            }
+        }
+        Ok(version)
+    }
+
     /// As [`Containerd::version`], as it is told.
     pub(super) fn version_text(&self, state: &State<'_>) -> Option<String> {
         let daemon = state.containerd(&self.config).ok();

@@ -222,7 +222,7 @@ fn releases(spec: &Spec, state: &State<'_>) -> Result<Vec<Release>, Unanswered> 
     if let Some(containerd) = Containerd::of(spec)
         && !containerd.gives_way(state)?
     {
-        releases.extend(containerd.version(state)?.map(Release::Containerd));
+        releases.extend(containerd.known_version(state)?.map(Release::Containerd));
     }
     if let Some(crio) = Crio::of(spec) {
         releases.extend(crio.release(state)?.map(Release::Crio));

@@ -82,8 +82,16 @@ impl Crio {
 
     /// Returns its release, if a package that is installed tells.
     pub(super) fn release(&self, state: &State<'_>) -> Result<Option<CrioRelease>, Unanswered> {
-        let version = self.package_version(state)?;
-        Ok(version.and_then(|version| CrioRelease::parse(&version)))
+        let Some(version) = self.package_version(state)? else {
+            return Ok(None);
+        };
+        match CrioRelease::parse(&version) {
+            Some(release) => Ok(Some(release)),
+            None => Err(Unanswered(format!(
+                "`{}` is no version of CRI-O that can be read",
+                version.escape_debug()
+            ))),
+        }
     }
 }
 

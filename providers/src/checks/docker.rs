@@ -96,7 +96,13 @@ pub(super) fn installed(
 ) -> Result<Option<(Version, String)>, Unanswered> {
     for name in names.iter().filter_map(|name| name.parse().ok()) {
         if let Some(text) = &state.package(&name)?.installed {
-            return Ok(Version::parse(text).map(|version| (version, text.clone())));
+            return match Version::parse(text) {
+                Some(version) => Ok(Some((version, text.clone()))),
+                None => Err(Unanswered(format!(
+                    "`{}` is no version of {name} that can be read",
+                    text.escape_debug()
+                ))),
+            };
         }
     }
     Ok(None)

@@ -3,6 +3,8 @@
 //! The files come first, since they are known after a plan as well. What they leave open, such as what a distribution has
 //! built in, is taken from `containerd config dump` where it was asked for.
 
+use std::cell::OnceCell;
+
 use engine::name::AbsPath;
 use engine::question::{FileState, FoundFile, Unanswered};
 use engine::state::State;
@@ -44,8 +46,10 @@ pub(crate) struct Reading {
     files: Vec<(AbsPath, DocumentMut)>,
     /// What they come to, and the tables that containerd reads of it; none if what they import is not known.
     merged: Option<(Item, Option<Layout>)>,
-    /// What containerd itself says they come to.
-    dump: Option<(Item, Layout)>,
+    /// What containerd itself says they come to, as it printed it.
+    printed: Option<String>,
+    /// The same, read once somebody needs it; it is long.
+    dump: OnceCell<Option<(DocumentMut, Layout)>>,
     /// What is imported and was not read.
     unread: Option<String>,
     version: Option<ContainerdVersion>,
@@ -79,15 +83,8 @@ impl Reading {
                 files.push((found.path.clone(), document));
             }
         }
-        let dump = state.containerd(config).ok();
-        let dump = dump
-            .and_then(|containerd| containerd.effective.as_deref())
-            .and_then(|text| text.parse::<DocumentMut>().ok())
-            .and_then(|document| {
-                let root = document.as_item().clone();
-                Some((layout_of_dump(&root)?, root))
-            })
-            .map(|(layout, root)| (root, layout));
+        let containerd = state.containerd(config).ok();
+        let printed = containerd.and_then(|containerd| containerd.effective.clone());
         let unread = unread.or_else(|| other_format(&files));
         let merged = unread.is_none().then(|| {
             let root = merged(&files, version);
@@ -97,7 +94,8 @@ impl Reading {
         Ok(Self {
             files,
             merged,
-            dump,
+            printed,
+            dump: OnceCell::new(),
             unread,
             version,
         })
@@ -210,10 +208,11 @@ impl Reading {
         };
         let (root, layout) = self.whole()?;
         let named = layout.map_or_else(Vec::new, |layout| of(root, layout));
-        Ok(match (&self.dump, named.is_empty()) {
-            (Some((root, layout)), true) => of(root, *layout),
-            (None, _) | (Some(_), false) => named,
-        })
+        if !named.is_empty() {
+            return Ok(named);
+        }
+        let built_in = self.dump().map(|(root, layout)| of(root, layout));
+        Ok(built_in.unwrap_or_default())
     }
 
     /// Returns the pause image that the configuration names, or that is built in as far as containerd says.
@@ -225,9 +224,8 @@ impl Reading {
         if let Some(image) = self.text(path)? {
             return Ok(Some(image));
         }
-        let dump = self.dump.as_ref();
-        let built_in = dump.and_then(|(root, layout)| last(root, path(*layout)));
-        Ok(built_in)
+        let dump = self.dump();
+        Ok(dump.and_then(|(root, layout)| last(root, path(layout))))
     }
 
     fn text(
@@ -240,11 +238,24 @@ impl Reading {
 
     /// Returns all that is configured, with the tables that are read.
     fn whole(&self) -> Result<(&Item, Option<Layout>), Unanswered> {
-        match (&self.merged, &self.dump, &self.unread) {
-            (Some((root, layout)), _, _) => Ok((root, *layout)),
-            (None, Some((root, layout)), _) => Ok((root, Some(*layout))),
-            (None, None, unread) => Err(Unanswered(unread.clone().unwrap_or_default())),
+        if let Some((root, layout)) = &self.merged {
+            return Ok((root, *layout));
         }
+        match self.dump() {
+            Some((root, layout)) => Ok((root, Some(layout))),
+            None => Err(Unanswered(self.unread.clone().unwrap_or_default())),
+        }
+    }
+
+    /// Returns what containerd itself says, if it was asked and could tell.
+    fn dump(&self) -> Option<(&Item, Layout)> {
+        let read = || {
+            let document: DocumentMut = self.printed.as_deref()?.parse().ok()?;
+            let layout = layout_of_dump(document.as_item())?;
+            Some((document, layout))
+        };
+        let dump = self.dump.get_or_init(read).as_ref();
+        dump.map(|(document, layout)| (document.as_item(), *layout))
     }
 }
 

@@ -103,7 +103,12 @@ fn hosts_are_judged_by_what_is_installed() {
             "{package} {version}"
         );
     }
-    assert!(unknown("H029", &with("containerd", "x"), any).is_some());
+    for package in ["containerd", "cri-o"] {
+        assert!(
+            unknown("H029", &with(package, "x"), any).is_some(),
+            "{package}"
+        );
+    }
     let chosen = format!("{any}\nruntime: {{ crio: {{}} }}");
     let found = only("H029", &with("cri-o", "1.19.0"), &chosen);
     assert!(

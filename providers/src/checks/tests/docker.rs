@@ -31,7 +31,10 @@ fn apis_that_do_not_fit_are_found_on_hosts() {
     );
     assert_eq!(only("H021", &machine, "runtime: { crio: {} }"), [""; 0]);
     assert_eq!(only("H021", &with("5:29.0.1", "0.3.16"), DOCKER), [""; 0]);
-    assert_eq!(only("H021", &with("moby", "x"), DOCKER), [""; 0]);
+    assert_eq!(
+        unknown("H021", &with("moby", "0.3.16"), DOCKER).as_deref(),
+        Some("`moby` is no version of docker-ce that can be read")
+    );
     let upgraded = "packages: [{ name: cri-dockerd, version: 0.3.20 }]\nruntime: { docker: {} }";
     assert_eq!(
         only("H021", &machine, upgraded),
