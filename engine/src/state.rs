@@ -6,9 +6,11 @@
 mod after;
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::ops::Deref;
 
 use crate::facts::Facts;
+use crate::name::UnitName;
 use crate::question::Observed;
 
 /// What is said of an answer that only the host can give once the plan is applied.
@@ -18,6 +20,8 @@ pub const AFTER_APPLY: &str = "it is known once the plan is applied";
 #[derive(Debug, Clone)]
 pub struct State<'a> {
     observed: Cow<'a, Observed>,
+    before: &'a Observed,
+    restarted: BTreeSet<UnitName>,
 }
 
 impl<'a> State<'a> {
@@ -25,12 +29,24 @@ impl<'a> State<'a> {
     pub fn now(observed: &'a Observed) -> Self {
         Self {
             observed: Cow::Borrowed(observed),
+            before: observed,
+            restarted: BTreeSet::new(),
         }
     }
 
     /// Returns what is asked of every host.
     pub fn facts(&self) -> &Facts {
         &self.observed.facts
+    }
+
+    /// Returns the host as it was observed, whatever the plan does to it.
+    pub fn before(&self) -> &'a Observed {
+        self.before
+    }
+
+    /// Whether the plan starts or restarts a unit: what it said of itself will not hold, and the plan waits until it runs well.
+    pub fn restarts(&self, unit: &UnitName) -> bool {
+        self.restarted.contains(unit)
     }
 }
 

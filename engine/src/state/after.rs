@@ -2,8 +2,8 @@
 
 use crate::name::{AbsPath, PackageName, UnitName};
 use crate::question::{
-    Answer, Attributes, FileState, FoundFile, ModuleState, Observed, PackageState, Question,
-    RegularFile, RepositoryState, SysctlState, UnitState,
+    Answer, Attributes, ContainerdState, FileState, FoundFile, ModuleState, Observed, PackageState,
+    Question, RegularFile, RepositoryState, SysctlState, UnitState,
 };
 use crate::step::Step;
 
@@ -133,9 +133,12 @@ impl<'a> State<'a> {
                     &[("LoadState", "loaded"), ("UnitFileState", "disabled")],
                 );
             }
-            Step::StartUnit { name, .. }
-            | Step::RestartUnit { name, .. }
-            | Step::ReloadUnit { name, .. } => {
+            Step::StartUnit { name, .. } | Step::RestartUnit { name, .. } => {
+                self.restarted.insert(name.clone());
+                self.unit_with(name, &[("ActiveState", "active"), ("SubState", "running")]);
+                self.doubt(|question| matches!(question, Question::Cri(_)));
+            }
+            Step::ReloadUnit { name, .. } => {
                 self.unit_with(name, &[("ActiveState", "active"), ("SubState", "running")]);
                 self.doubt(|question| matches!(question, Question::Cri(_)));
             }
@@ -173,9 +176,24 @@ impl<'a> State<'a> {
                 self.set(question, Answer::Files(files));
             }
         }
-        // A dump of a configuration is of the files as they were; one that is imported may stand anywhere.
-        self.doubt(|question| matches!(question, Question::Containerd(_)));
+        self.doubt_dumps();
         self.set(Question::File(path.clone()), Answer::File(state));
+    }
+
+    /// A dump of a configuration is of the files as they were; one that is imported may stand anywhere. The program is the
+    /// same.
+    fn doubt_dumps(&mut self) {
+        let questions: Vec<Question> = self.observed.answers.keys().cloned().collect();
+        for question in questions {
+            if let Some(Answer::Containerd(state)) = self.answers.get(&question) {
+                let state = ContainerdState {
+                    version: state.version.clone(),
+                    effective: None,
+                    failure: Some(AFTER_APPLY.to_owned()),
+                };
+                self.set(question, Answer::Containerd(state));
+            }
+        }
     }
 
     fn listings_of(&self, path: &AbsPath) -> Vec<Question> {
@@ -330,6 +348,24 @@ mod tests {
     }
 
     #[test]
+    fn a_written_file_makes_a_dump_old_and_leaves_the_version() {
+        let config: AbsPath = "/etc/containerd/config.toml".parse().unwrap();
+        let state = ContainerdState {
+            version: Some("2.1.9".into()),
+            effective: Some("version = 3".into()),
+            failure: None,
+        };
+        let asked = Question::Containerd(config.clone());
+        let observed = observed([(asked, Answer::Containerd(state))]);
+        let steps = [write("/etc/containerd/conf.d/a.toml", "")];
+        let after = State::after(&observed, &steps);
+        let containerd = after.containerd(&config).unwrap();
+        assert_eq!(containerd.version.as_deref(), Some("2.1.9"));
+        assert_eq!(containerd.effective, None);
+        assert_eq!(containerd.failure.as_deref(), Some(AFTER_APPLY));
+    }
+
+    #[test]
     fn what_a_restarted_runtime_says_is_not_guessed() {
         let socket: AbsPath = "/run/x.sock".parse().unwrap();
         let unit: UnitName = "x.service".parse().unwrap();
@@ -358,6 +394,7 @@ mod tests {
             Step::StopSwap,
         ];
         let state = State::after(&observed, &steps);
+        assert!(state.restarts(&unit) && !State::now(&observed).restarts(&unit));
         assert_eq!(state.cri(&socket).unwrap_err().to_string(), AFTER_APPLY);
         assert!(state.unit(&unit).unwrap().is_active());
         assert!(state.facts().swaps.is_empty());

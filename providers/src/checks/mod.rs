@@ -4,7 +4,15 @@
 //! A file holds the checks of one topic as a table of [`Entry`]s. What they know of the spec is in `spec`. A check judges
 //! the spec alone (`of_spec`), a host (`of_host`), or both: then `of_host` is silent about what `of_spec` has told.
 
+mod bridge;
+mod cni;
+mod containerd;
+mod cri;
+mod cri_version;
+mod crio;
+mod docker;
 mod kernel;
+mod limits;
 mod pause;
 mod repositories;
 mod section;
@@ -19,7 +27,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use engine::check::{Check, Found, Rule};
-use engine::diagnostic::{Diagnostic, Problems};
+use engine::diagnostic::{Diagnostic, Problems, Severity};
 use engine::name::CheckId;
 use engine::question::{Question, Unanswered};
 use engine::resource::{Declared, Provider, Section, Sections};
@@ -31,6 +39,14 @@ pub(crate) use spec::Spec;
 
 /// The tables, by topic.
 static TABLES: &[&[Entry]] = &[
+    bridge::CHECKS,
+    cni::CHECKS,
+    containerd::CHECKS,
+    cri::CHECKS,
+    cri_version::CHECKS,
+    crio::CHECKS,
+    docker::CHECKS,
+    limits::CHECKS,
     kernel::CHECKS,
     pause::CHECKS,
     repositories::CHECKS,
@@ -56,16 +72,6 @@ struct Entry {
 /// Judges no spec.
 fn nothing_of_spec(_: &Spec, _: &mut Complaints<'_>) {}
 
-/// Asks nothing.
-fn no_questions(_: &Spec) -> Vec<Question> {
-    Vec::new()
-}
-
-/// Judges no host.
-fn nothing_of_host(_: &Spec, _: &State<'_>) -> Result<Vec<Found>, Unanswered> {
-    Ok(Vec::new())
-}
-
 /// Where a check leaves what it finds wrong with a spec.
 #[derive(Debug)]
 struct Complaints<'a> {
@@ -76,8 +82,13 @@ struct Complaints<'a> {
 impl Complaints<'_> {
     /// Adds a complaint about a place, with the severity of the rule.
     fn push(&mut self, diagnostic: Diagnostic) {
+        self.push_as(self.rule.severity, diagnostic);
+    }
+
+    /// As [`Complaints::push`], with a severity of its own.
+    fn push_as(&mut self, severity: Severity, diagnostic: Diagnostic) {
         self.problems.push(Diagnostic {
-            severity: self.rule.severity,
+            severity,
             code: self.rule.id,
             ..diagnostic
         });

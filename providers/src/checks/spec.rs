@@ -1,6 +1,7 @@
 //! What the checks know of a merged spec.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
 use engine::resource::Sections;
 use engine::source::{Position, Sources, Span};
@@ -66,6 +67,23 @@ impl Spec {
     /// Returns the value of a field of the chosen runtime.
     pub(super) fn of_runtime(&self, field: &str) -> Option<&Node> {
         self.node(&["runtime", self.runtime?.field(), field])
+    }
+
+    /// Returns the value of a field of the chosen runtime as what it names, if it is written and can be read.
+    pub(super) fn of_runtime_as<T: FromStr>(&self, field: &str) -> Option<T> {
+        self.of_runtime(field)?.text()?.parse().ok()
+    }
+
+    /// Returns the version that `packages` pins the first of some packages to.
+    pub(super) fn pinned(&self, names: &[&str]) -> Option<(&str, &Node)> {
+        let packages = self.node(&["packages"]).map_or(&[][..], Node::items);
+        names.iter().find_map(|name| {
+            packages.iter().find_map(|package| {
+                let is_it = package.get("name")?.text()? == *name;
+                let version = package.get("version").filter(|_| is_it)?;
+                Some((version.text()?, version))
+            })
+        })
     }
 
     /// Whether it prepares hosts for Kubernetes: it names a version, a kubelet or a runtime.

@@ -1,5 +1,15 @@
 //! Every check: the bad state in, the finding out; and the good state passes.
 
+mod bridge;
+mod cni;
+mod containerd;
+mod cri;
+mod cri_version;
+mod crio;
+mod docker;
+mod limits;
+mod pause;
+
 use super::*;
 use crate::testing::Machine;
 
@@ -16,6 +26,31 @@ pub(super) fn found(machine: &Machine, spec: &str) -> Vec<String> {
             )
         })
         .collect()
+}
+
+/// As [`found`], of one check, each as `severity standing message`.
+fn only(id: &str, machine: &Machine, spec: &str) -> Vec<String> {
+    let checked = machine.plan(spec).checks;
+    checked
+        .findings
+        .iter()
+        .filter(|finding| finding.check.as_str() == id)
+        .map(|finding| {
+            format!(
+                "{:?} {:?} {}",
+                finding.severity, finding.standing, finding.message
+            )
+        })
+        .collect()
+}
+
+/// Why a check could not be made of a machine, if it could not.
+fn unknown(id: &str, machine: &Machine, spec: &str) -> Option<String> {
+    let checked = machine.plan(spec).checks;
+    let mut unknown = checked.unknown.into_iter();
+    unknown
+        .find(|unjudged| unjudged.check.as_str() == id)
+        .map(|unjudged| unjudged.reason)
 }
 
 #[test]

@@ -245,34 +245,52 @@ fn check_registry(
     wanted: &Wanted,
     version: ContainerdVersion,
 ) -> Result<(), Refusal> {
-    let registry = |name| below(layout.registry(), &[Field(name)]);
-    let has_config_path = wanted.registry_config_path.is_some()
-        || texts(draft.root(), &registry("config_path"))
-            .iter()
-            .any(|path| !path.is_empty());
-    let has = |name| {
-        find(draft.root(), &registry(name))
-            .into_iter()
-            .any(|table| entries(table).next().is_some())
-    };
-    let has_tls = find(draft.root(), &registry("configs"))
-        .into_iter()
-        .flat_map(entries)
-        .any(|(_, item)| !find(item, &[Field("tls")]).is_empty());
-    let legacy = match (has("mirrors"), has_tls && version.is_one()) {
-        (true, _) => "registry.mirrors",
-        (false, true) => "registry.configs with tls",
-        (false, false) => return Ok(()),
-    };
-    let why = match (has_config_path, version.has_registry_config_path()) {
-        (true, _) => "a `config_path`".to_owned(),
-        (false, true) => format!("the `config_path` that containerd {version} has built in"),
-        (false, false) => return Ok(()),
+    let with_path = wanted.registry_config_path.is_some();
+    let Some((legacy, why)) = registry_conflict(draft.root(), layout, with_path, Some(version))
+    else {
+        return Ok(());
     };
     Err(Refusal::new(format!(
         "the file holds `{legacy}`, and with {why} containerd does not load its CRI plugin"
     ))
     .help("move them to hosts.toml files below the `registryConfigPath`, and remove them from the file"))
+}
+
+/// Returns the old way to configure registries that a configuration uses, and what it does not go with.
+pub(super) fn registry_conflict(
+    root: &Item,
+    layout: Layout,
+    with_path: bool,
+    version: Option<ContainerdVersion>,
+) -> Option<(&'static str, String)> {
+    let registry = |name| below(layout.registry(), &[Field(name)]);
+    let has_config_path = with_path
+        || texts(root, &registry("config_path"))
+            .iter()
+            .any(|path| !path.is_empty());
+    let has = |name| {
+        find(root, &registry(name))
+            .into_iter()
+            .any(|table| entries(table).next().is_some())
+    };
+    let has_tls = find(root, &registry("configs"))
+        .into_iter()
+        .flat_map(entries)
+        .any(|(_, item)| !find(item, &[Field("tls")]).is_empty());
+    let is_one = version.is_some_and(ContainerdVersion::is_one);
+    let legacy = match (has("mirrors"), has_tls && is_one) {
+        (true, _) => "registry.mirrors",
+        (false, true) => "registry.configs with tls",
+        (false, false) => return None,
+    };
+    match version {
+        _ if has_config_path => Some((legacy, "a `config_path`".to_owned())),
+        Some(version) if version.has_registry_config_path() => Some((
+            legacy,
+            format!("the `config_path` that containerd {version} has built in"),
+        )),
+        Some(_) | None => None,
+    }
 }
 
 fn set_registry(draft: &mut Draft, layout: Layout, wanted: &Wanted) -> Result<(), Refusal> {

@@ -17,6 +17,7 @@ mod effective;
 mod format;
 mod host;
 mod keys;
+mod reading;
 mod resource;
 mod section;
 mod table;
@@ -24,8 +25,12 @@ mod table;
 mod tests;
 mod version;
 
+pub(crate) use format::Misread;
+pub(crate) use keys::Handler;
+pub(crate) use reading::{Lost, Reading, drop_ins};
 use resource::ContainerdConfig;
 pub(crate) use section::ContainerdSection;
+pub(crate) use version::{ContainerdVersion, Least};
 
 use crate::package::PackageResource;
 use crate::runtime::{Chosen, KubernetesVersion, check_image, decode, listed_package};
@@ -36,7 +41,7 @@ use crate::service::{OwnedService, UnitOwner, service_for};
 pub(crate) const KIND: &str = "containerd";
 
 /// The packages that are known to provide containerd.
-const PACKAGES: [&str; 2] = ["containerd", "containerd.io"];
+pub(crate) const PACKAGES: [&str; 2] = ["containerd", "containerd.io"];
 
 /// Turns `runtime.containerd` into resources.
 pub(crate) fn compile(chosen: Chosen<'_>, problems: &mut Problems) -> Vec<Declared> {

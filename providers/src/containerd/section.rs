@@ -22,13 +22,13 @@ pub(crate) struct ContainerdSection {
     /// Where CNI plugins and their configuration are.
     pub(super) cni: CniSection,
     /// The configuration file. The unit must start containerd with it.
-    pub(super) config_file: AbsPath,
+    pub(crate) config_file: AbsPath,
     /// The package that provides containerd, such as `containerd` or `containerd.io`; it is installed first.
     pub(super) package: Option<PackageName>,
     /// The unit that runs containerd.
-    pub(super) service: UnitName,
+    pub(crate) service: UnitName,
     /// The socket on which containerd answers.
-    pub(super) socket: AbsPath,
+    pub(crate) socket: AbsPath,
 }
 
 /// Where CNI plugins and their configuration are.

@@ -11,7 +11,7 @@ use crate::runtime::Refusal;
 
 /// A value of CRI-O's configuration that hardstand sets or must know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Key {
+pub(crate) enum Key {
     /// Who manages cgroups.
     CgroupManager,
     /// The cgroup of monitor processes.
@@ -26,18 +26,18 @@ pub(super) enum Key {
 
 /// A value and where it is set.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Setting {
+pub(crate) struct Setting {
     /// The value.
-    pub(super) value: String,
+    pub(crate) value: String,
     /// Where, as `file:line`.
-    pub(super) place: String,
+    pub(crate) place: String,
     /// What kind of place.
-    pub(super) origin: Origin,
+    pub(crate) origin: Origin,
 }
 
 /// What kind of place a value is set in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Origin {
+pub(crate) enum Origin {
     /// A file of CRI-O's configuration.
     File,
     /// The environment of its unit, which wins over every file.
@@ -48,11 +48,11 @@ pub(super) enum Origin {
 
 /// What one place sets.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Layer {
+pub(crate) struct Layer {
     /// Values by key.
-    pub(super) settings: BTreeMap<Key, Setting>,
+    pub(crate) settings: BTreeMap<Key, Setting>,
     /// The handlers it defines, each with its own monitor cgroup.
-    pub(super) handlers: BTreeMap<String, Option<Setting>>,
+    pub(crate) handlers: BTreeMap<String, Option<Setting>>,
 }
 
 impl Key {
@@ -136,7 +136,7 @@ impl Layer {
     }
 
     /// Returns the value of a key, CRI-O's own where nothing sets it.
-    pub(super) fn value(&self, key: Key) -> &str {
+    pub(crate) fn value(&self, key: Key) -> &str {
         let setting = self.settings.get(&key);
         setting.map_or(key.default(), |setting| setting.value.as_str())
     }

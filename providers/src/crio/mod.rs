@@ -19,8 +19,11 @@ use engine::resource::{Declared, Sections};
 use engine::source::Span;
 use engine::step::Gate;
 
+pub(crate) use layer::{Key, Layer};
 use resource::CrioConfig;
+pub(crate) use rules::{CrioRelease, Pair, check_pair};
 pub(crate) use section::CrioSection;
+pub(crate) use sources::Places;
 
 use crate::package::PackageResource;
 use crate::runtime::{Chosen, KubernetesVersion, decode, listed_package};
@@ -31,7 +34,7 @@ use crate::service::{OwnedService, UnitOwner, service_for};
 pub(crate) const KIND: &str = "crio";
 
 /// The packages that are known to provide CRI-O.
-const PACKAGES: [&str; 1] = ["cri-o"];
+pub(crate) const PACKAGES: [&str; 1] = ["cri-o"];
 
 /// Turns `runtime.crio` into resources.
 pub(crate) fn compile(chosen: Chosen<'_>, problems: &mut Problems) -> Vec<Declared> {

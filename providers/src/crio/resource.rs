@@ -97,7 +97,7 @@ impl Resource for CrioConfig {
             Question::Unit(self.service.clone()),
             Question::Unit(kubelet()),
         ];
-        questions.extend(self.source_questions());
+        questions.extend(self.places().questions());
         questions.extend(joined_marks().map(Question::File));
         questions.push(Question::Package(self.package_name()));
         questions
@@ -124,7 +124,7 @@ impl Resource for CrioConfig {
 impl CrioConfig {
     fn weigh(&self, situation: &Situation<'_>) -> Result<Decision, Stop> {
         let daemon = self.daemon(situation)?;
-        let overrides = self.overrides(situation)?;
+        let overrides = self.places().overrides(situation.observed)?;
         if let Some((place, written)) = overrides.elsewhere.first() {
             return Ok(Decision::Unknown(format!(
                 "{} reads another configuration: {place} says `{written}`",

@@ -28,13 +28,13 @@ pub(crate) struct CrioSection {
     #[schemars(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"))]
     pub(super) default_runtime: Option<String>,
     /// The drop-in, in a directory `crio.conf.d`. CRI-O reads every file there, and the last in order of names wins.
-    pub(super) drop_in: AbsPath,
+    pub(crate) drop_in: AbsPath,
     /// The package that provides CRI-O, such as `cri-o`; it is installed first.
     pub(super) package: Option<PackageName>,
     /// The unit that runs CRI-O.
-    pub(super) service: UnitName,
+    pub(crate) service: UnitName,
     /// The socket on which CRI-O answers.
-    pub(super) socket: AbsPath,
+    pub(crate) socket: AbsPath,
 }
 
 impl Default for CrioSection {

@@ -19,7 +19,7 @@ use crate::service::{ServiceResource, UnitOwner, service_for};
 use crate::unitfile::{self, Assignment, words};
 
 /// The packages that are known to provide cri-dockerd.
-const PACKAGES: [&str; 1] = ["cri-dockerd"];
+pub(crate) const PACKAGES: [&str; 1] = ["cri-dockerd"];
 
 /// The name of the drop-in.
 const DROP_IN: &str = "hardstand.conf";
@@ -28,7 +28,7 @@ const DROP_IN: &str = "hardstand.conf";
 const BINARY: &str = "/usr/bin/cri-dockerd";
 
 /// Where it answers unless its socket unit says otherwise.
-const SOCKET: &str = "/run/cri-dockerd.sock";
+pub(crate) const SOCKET: &str = "/run/cri-dockerd.sock";
 
 /// The flag that takes the socket from systemd, and its value.
 const ENDPOINT: (&str, &str) = ("container-runtime-endpoint", "fd://");

@@ -7,15 +7,15 @@
 
 mod cri;
 mod daemon;
-mod edit;
-mod flags;
-mod json;
+pub(crate) mod edit;
+pub(crate) mod flags;
+pub(crate) mod json;
 mod keys;
 mod section;
 mod service;
 #[cfg(test)]
 mod tests;
-mod version;
+pub(crate) mod version;
 
 use engine::diagnostic::{Diagnostic, Problems};
 use engine::name::{PackageName, ResourceId};
@@ -24,8 +24,9 @@ use engine::resource::{Declared, Resource, Sections, Situation};
 use engine::source::Span;
 use engine::step::Gate;
 
+pub(crate) use cri::{PACKAGES as CRI_DOCKERD_PACKAGES, SOCKET as CRI_DOCKERD_SOCKET};
 use daemon::DaemonConfig;
-pub(crate) use section::DockerSection;
+pub(crate) use section::{CriDockerdSection, DockerSection};
 use service::DockerService;
 use version::Version;
 
@@ -38,7 +39,7 @@ use crate::service::{UnitOwner, service_for};
 pub(crate) const KIND: &str = "docker";
 
 /// The packages that are known to provide dockerd.
-const PACKAGES: [&str; 4] = ["docker.io", "docker-ce", "docker-ee", "moby-engine"];
+pub(crate) const PACKAGES: [&str; 4] = ["docker.io", "docker-ce", "docker-ee", "moby-engine"];
 
 /// dockerd's unit has no limit of its own; loading many containers takes time.
 const GATE: Gate = Gate {

@@ -10,14 +10,14 @@ use engine::resource::Situation;
 use crate::confdir::{self, Fragment, Line};
 
 /// Where modules to load are named, from the highest to the lowest.
-pub(super) const LOAD_DIRECTORIES: [&str; 4] = [
+pub(crate) const LOAD_DIRECTORIES: [&str; 4] = [
     "/etc/modules-load.d",
     "/run/modules-load.d",
     "/usr/local/lib/modules-load.d",
     "/usr/lib/modules-load.d",
 ];
 /// Where modprobe is configured, from the highest to the lowest.
-pub(super) const MODPROBE_DIRECTORIES: [&str; 5] = [
+pub(crate) const MODPROBE_DIRECTORIES: [&str; 5] = [
     "/etc/modprobe.d",
     "/run/modprobe.d",
     "/usr/local/lib/modprobe.d",
@@ -53,7 +53,7 @@ pub(crate) fn questions() -> Vec<Question> {
 
 impl<'a> Boot<'a> {
     /// Reads what a host will have once the earlier resources are changed.
-    pub(super) fn after(situation: &Situation<'a>) -> Result<Self, Unanswered> {
+    pub(crate) fn after(situation: &Situation<'a>) -> Result<Self, Unanswered> {
         let (observed, proposed) = (situation.observed, situation.proposed);
         Ok(Self {
             load: confdir::fragments(observed, proposed, &LOAD_DIRECTORIES)?,
@@ -73,7 +73,7 @@ impl<'a> Boot<'a> {
     }
 
     /// Whether a module is named to be loaded. The whole line is the name.
-    pub(super) fn loads(&self, module: &ModuleName) -> bool {
+    pub(crate) fn loads(&self, module: &ModuleName) -> bool {
         let named = self
             .load
             .iter()
@@ -103,7 +103,7 @@ impl<'a> Boot<'a> {
     }
 
     /// Returns the options a module is loaded with: the last of each name, and where it is set.
-    pub(super) fn options(&self, module: &ModuleName) -> BTreeMap<&str, (&str, String)> {
+    pub(crate) fn options(&self, module: &ModuleName) -> BTreeMap<&str, (&str, String)> {
         let mut options = BTreeMap::new();
         for line in self.modprobe_lines() {
             let mut words = line.text.split_whitespace();
@@ -119,7 +119,7 @@ impl<'a> Boot<'a> {
     }
 
     /// Returns the option of a built-in module from the kernel's command line.
-    pub(super) fn command_line_option(&self, module: &ModuleName, option: &str) -> Option<&'a str> {
+    pub(crate) fn command_line_option(&self, module: &ModuleName, option: &str) -> Option<&'a str> {
         let set = |word: &'a str| {
             let (name, value) = word.split_once('=')?;
             let (prefix, rest) = name.split_once('.')?;

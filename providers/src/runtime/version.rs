@@ -15,11 +15,6 @@ impl KubernetesVersion {
         self.minor
     }
 
-    /// Whether its kubelet speaks CRI v1 and nothing older.
-    pub(crate) fn speaks_only_v1(self) -> bool {
-        self.minor >= 26
-    }
-
     /// Whether its kubelet asks the runtime for the cgroup driver, and takes its own setting only if it is not told.
     pub(crate) fn asks_runtime(self) -> bool {
         self.minor >= 31
@@ -40,6 +35,15 @@ impl KubernetesVersion {
             _ => return None,
         };
         Some(format!("registry.k8s.io/pause:{tag}"))
+    }
+}
+
+impl KubernetesVersion {
+    /// Reads the version of a package of the kubelet, such as `1.31.4-1.1`.
+    pub(crate) fn of_package(text: &str) -> Option<Self> {
+        let upstream = text.split_once(':').map_or(text, |(_epoch, rest)| rest);
+        let (minor, _) = leading_number(upstream.strip_prefix("1.")?)?;
+        Some(Self { minor })
     }
 }
 
@@ -91,6 +95,9 @@ mod tests {
             "1.99".parse::<KubernetesVersion>().unwrap().pause_image(),
             None
         );
+        let of_package = KubernetesVersion::of_package("1.31.4-1.1").unwrap();
+        assert_eq!(of_package.to_string(), "1.31");
+        assert_eq!(KubernetesVersion::of_package("2.0"), None);
         for text in ["1.031", "v1.31", "1.31.2", "1.", "2.0", "1.+1"] {
             assert!(text.parse::<KubernetesVersion>().is_err(), "{text}");
         }

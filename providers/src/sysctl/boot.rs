@@ -14,7 +14,7 @@ use super::value::canonical;
 use crate::confdir::{self, Fragment};
 
 /// Where fragments stand, from the highest to the lowest.
-pub(super) const DIRECTORIES: [&str; 4] = [
+pub(crate) const DIRECTORIES: [&str; 4] = [
     "/etc/sysctl.d",
     "/run/sysctl.d",
     "/usr/local/lib/sysctl.d",
@@ -61,7 +61,7 @@ impl Boot {
     }
 
     /// Reads fragments in the order they are given.
-    pub(super) fn of(fragments: &[Fragment]) -> Self {
+    pub(crate) fn of(fragments: &[Fragment]) -> Self {
         let mut boot = Self::default();
         for line in fragments
             .iter()
@@ -104,7 +104,7 @@ impl Boot {
     }
 
     /// Returns the same without the lines of one file.
-    pub(super) fn without(fragments: &[Fragment], path: &str) -> Self {
+    pub(crate) fn without(fragments: &[Fragment], path: &str) -> Self {
         let others: Vec<_> = fragments
             .iter()
             .filter(|fragment| fragment.path != path)
