@@ -13,9 +13,11 @@ mod confdir;
 mod containerd;
 mod crio;
 mod docker;
+mod dropin;
 mod kubelet;
 mod module;
 mod package;
+mod proxy;
 mod runtime;
 mod swap;
 mod sysctl;
@@ -33,6 +35,7 @@ pub fn registry() -> Vec<Box<dyn Provider>> {
         Box::new(swap::NoSwap),
         Box::new(file::FilesAndDirectories),
         Box::new(runtime::Runtimes),
+        Box::new(proxy::Proxy),
         Box::new(kubelet::Kubelet),
         Box::new(service::Services),
     ]

@@ -9,6 +9,7 @@ use engine::diagnostic::Problems;
 use engine::name::{AbsPath, PackageName, ResourceId};
 use engine::resource::{Declared, Sections};
 use engine::source::Span;
+use engine::spec::Node;
 use engine::step::Gate;
 
 mod draft;
@@ -28,7 +29,7 @@ use resource::ContainerdConfig;
 pub(crate) use section::ContainerdSection;
 
 use crate::package::PackageResource;
-use crate::runtime::{Chosen, KubernetesVersion, check_image, decode, listed_package};
+use crate::runtime::{Chosen, Daemons, KubernetesVersion, check_image, decode, listed_package};
 use crate::section::check_not_managed;
 use crate::service::{OwnedService, UnitOwner, service_for};
 
@@ -71,6 +72,17 @@ pub(crate) fn compile(chosen: Chosen<'_>, problems: &mut Problems) -> Vec<Declar
         });
     }
     declared
+}
+
+/// Returns its daemon, as far as other sections build on it.
+pub(crate) fn daemons(node: &Node) -> Option<Daemons> {
+    let section: ContainerdSection = decode(node, &mut Problems::default())?;
+    Some(Daemons {
+        service: section.service,
+        cri_service: None,
+        socket: Some(section.socket),
+        limit_no_file: section.limit_no_file,
+    })
 }
 
 /// Returns the unit of containerd: enabled and running, unless `services` wishes otherwise.

@@ -21,6 +21,11 @@ pub(crate) struct ContainerdSection {
     pub(super) registry_config_path: Option<AbsPath>,
     /// Where CNI plugins and their configuration are.
     pub(super) cni: CniSection,
+    /// How many files containerd may have open (`LimitNOFILE=`, soft and hard), in a drop-in `limit-nofile.conf` of its unit.
+    /// Containers inherit it. By default the unit's own limit stays. At most `fs.nr_open` of the node, or the unit does not
+    /// start. A change restarts it; pods stay.
+    #[schemars(range(min = 1024, max = 1_073_741_816))]
+    pub(super) limit_no_file: Option<u32>,
     /// The configuration file. The unit must start containerd with it.
     pub(super) config_file: AbsPath,
     /// The package that provides containerd, such as `containerd` or `containerd.io`; it is installed first.
@@ -49,6 +54,7 @@ impl Default for ContainerdSection {
             sandbox_image: None,
             registry_config_path: None,
             cni: CniSection::default(),
+            limit_no_file: None,
             config_file: known("/etc/containerd/config.toml"),
             package: None,
             service: known("containerd.service"),

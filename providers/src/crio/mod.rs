@@ -17,13 +17,14 @@ use engine::diagnostic::Problems;
 use engine::name::{PackageName, ResourceId};
 use engine::resource::{Declared, Sections};
 use engine::source::Span;
+use engine::spec::Node;
 use engine::step::Gate;
 
 use resource::CrioConfig;
 pub(crate) use section::CrioSection;
 
 use crate::package::PackageResource;
-use crate::runtime::{Chosen, KubernetesVersion, decode, listed_package};
+use crate::runtime::{Chosen, Daemons, KubernetesVersion, decode, listed_package};
 use crate::section::{check_not_managed, files_below};
 use crate::service::{OwnedService, UnitOwner, service_for};
 
@@ -67,6 +68,17 @@ pub(crate) fn compile(chosen: Chosen<'_>, problems: &mut Problems) -> Vec<Declar
         });
     }
     declared
+}
+
+/// Returns its daemon, as far as other sections build on it.
+pub(crate) fn daemons(node: &Node) -> Option<Daemons> {
+    let section: CrioSection = decode(node, &mut Problems::default())?;
+    Some(Daemons {
+        service: section.service,
+        cri_service: None,
+        socket: Some(section.socket),
+        limit_no_file: section.limit_no_file,
+    })
 }
 
 fn config(

@@ -27,6 +27,11 @@ pub(crate) struct CrioSection {
     /// The handler of pods that name none, such as `crun`; left as it is by default.
     #[schemars(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"))]
     pub(super) default_runtime: Option<String>,
+    /// How many files CRI-O may have open (`LimitNOFILE=`, soft and hard), in a drop-in `limit-nofile.conf` of its unit.
+    /// Containers inherit it. By default the unit's own limit stays. At most `fs.nr_open` of the node, or the unit does not
+    /// start. A change restarts it; pods stay.
+    #[schemars(range(min = 1024, max = 1_073_741_816))]
+    pub(super) limit_no_file: Option<u32>,
     /// The drop-in, in a directory `crio.conf.d`. CRI-O reads every file there, and the last in order of names wins.
     pub(super) drop_in: AbsPath,
     /// The package that provides CRI-O, such as `cri-o`; it is installed first.
@@ -45,6 +50,7 @@ impl Default for CrioSection {
             allow_driver_change: false,
             pause_image: None,
             default_runtime: None,
+            limit_no_file: None,
             drop_in: known("/etc/crio/crio.conf.d/99-hardstand.conf"),
             package: None,
             service: known("crio.service"),

@@ -13,6 +13,7 @@ use super::section::CriDockerdSection;
 use super::service::socket_of;
 use super::unit::{self, Assignment, words};
 use super::{Engine, Provided, declare, version};
+use crate::dropin;
 use crate::file::{FileTarget, managed_directory};
 use crate::runtime::{Chosen, KubernetesVersion, Refusal, Stop, canonical};
 use crate::section::{constant_path, items, requires};
@@ -28,7 +29,7 @@ const DROP_IN: &str = "hardstand.conf";
 const BINARY: &str = "/usr/bin/cri-dockerd";
 
 /// Where it answers unless its socket unit says otherwise.
-const SOCKET: &str = "/run/cri-dockerd.sock";
+pub(super) const SOCKET: &str = "/run/cri-dockerd.sock";
 
 /// The flag that takes the socket from systemd, and its value.
 const ENDPOINT: (&str, &str) = ("container-runtime-endpoint", "fd://");
@@ -117,7 +118,7 @@ fn is_managed(
                 .get("dropIns")
                 .is_some_and(|drop_ins| !drop_ins.entries().is_empty())
     });
-    listed || with_drop_ins
+    listed || with_drop_ins || !dropin::asked_of(unit, sections).is_empty()
 }
 
 /// cri-dockerd starts at once; it gives up on a Docker that does not answer within seconds.
