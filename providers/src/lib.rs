@@ -11,6 +11,7 @@ pub mod service;
 
 mod confdir;
 mod containerd;
+mod crictl;
 mod crio;
 mod docker;
 mod dropin;
@@ -34,6 +35,7 @@ pub fn registry() -> Vec<Box<dyn Provider>> {
         Box::new(sysctl::Sysctls),
         Box::new(swap::NoSwap),
         Box::new(file::FilesAndDirectories),
+        Box::new(crictl::Crictl),
         Box::new(runtime::Runtimes),
         Box::new(proxy::Proxy),
         Box::new(kubelet::Kubelet),
