@@ -24,6 +24,7 @@ mod swap;
 mod sysctl;
 #[cfg(test)]
 mod testing;
+mod timesync;
 
 use engine::resource::Provider;
 
@@ -36,6 +37,7 @@ pub fn registry() -> Vec<Box<dyn Provider>> {
         Box::new(swap::NoSwap),
         Box::new(file::FilesAndDirectories),
         Box::new(crictl::Crictl),
+        Box::new(timesync::TimeSync),
         Box::new(runtime::Runtimes),
         Box::new(proxy::Proxy),
         Box::new(kubelet::Kubelet),

@@ -174,6 +174,14 @@ impl PackageResource {
             after: Vec::new(),
         }
     }
+
+    /// Returns a package that should not be installed.
+    pub(crate) fn absent(name: PackageName) -> Self {
+        Self {
+            presence: PackagePresence::Absent,
+            ..Self::installed(name)
+        }
+    }
 }
 
 impl Resource for PackageResource {

@@ -15,8 +15,10 @@ use crate::runtime;
 use crate::section::{managed_paths, written};
 
 /// Sections below `spec:` with the units they own.
-const OWNERS: [(&[&str], &str); 9] = [
+const OWNERS: [(&[&str], &str); 11] = [
     (&["kubelet"], "kubelet.service"),
+    (&["timeSync", "chrony"], "chrony.service"),
+    (&["timeSync", "timesyncd"], "systemd-timesyncd.service"),
     (&["runtime", "containerd"], "containerd.service"),
     (&["runtime", "crio"], "crio.service"),
     (&["runtime", "docker"], "docker.service"),
