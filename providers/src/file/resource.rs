@@ -121,6 +121,7 @@ pub struct DirectoryResource {
     mode: FileMode,
     owner: UserName,
     group: UserName,
+    after: Vec<ResourceId>,
     absent: bool,
 }
 
@@ -132,6 +133,7 @@ impl DirectoryResource {
             mode: FileMode::new(0o755),
             owner: root(),
             group: root(),
+            after: Vec::new(),
             absent: false,
         }
     }
@@ -140,6 +142,13 @@ impl DirectoryResource {
     #[must_use]
     pub fn attributes(mut self, mode: FileMode, owner: UserName, group: UserName) -> Self {
         (self.mode, self.owner, self.group) = (mode, owner, group);
+        self
+    }
+
+    /// Adds a resource that comes first; a package may bring the directory above it.
+    #[must_use]
+    pub fn after(mut self, resource: ResourceId) -> Self {
+        self.after.push(resource);
         self
     }
 
@@ -178,7 +187,9 @@ impl DirectoryResource {
     }
 
     fn create(&self, situation: &Situation<'_>) -> Result<Decision, Unanswered> {
-        if let Some(refused) = refusal::parent(&self.path, situation)? {
+        if !target::comes_with_package(&self.after, situation)
+            && let Some(refused) = refusal::parent(&self.path, situation)?
+        {
             return Ok(refused);
         }
         let step = Step::CreateDirectory {
@@ -205,6 +216,7 @@ impl Resource for DirectoryResource {
             mode,
             owner,
             group,
+            after: _,
             absent,
         } = self;
         if *absent {
@@ -222,7 +234,10 @@ impl Resource for DirectoryResource {
     }
 
     fn relations(&self) -> Vec<Relation> {
-        directories_above(&self.path).map(requires).collect()
+        directories_above(&self.path)
+            .chain(self.after.iter().cloned())
+            .map(requires)
+            .collect()
     }
 
     fn decide(&self, situation: &Situation<'_>) -> Result<Decision, Unanswered> {

@@ -94,7 +94,7 @@ impl FileTarget {
     }
 
     fn create(&self, content: Content, situation: &Situation<'_>) -> Result<Decision, Unanswered> {
-        let packaged = self.comes_with_package(situation);
+        let packaged = comes_with_package(&self.after, situation);
         if !packaged && let Some(refused) = refusal::parent(&self.path, situation)? {
             return Ok(refused);
         }
@@ -182,12 +182,6 @@ impl FileTarget {
             .collect()
     }
 
-    fn comes_with_package(&self, situation: &Situation<'_>) -> bool {
-        self.after
-            .iter()
-            .any(|resource| resource.kind() == "package" && situation.changes(resource))
-    }
-
     fn attribute_differences(&self, found: &Attributes) -> Vec<(&'static str, String, String)> {
         attribute_differences(found, (self.mode, &self.owner, &self.group))
     }
@@ -256,6 +250,13 @@ pub(crate) fn is_unit_file(path: &AbsPath) -> bool {
     ["/etc/systemd/system/", "/usr/lib/systemd/system/"]
         .iter()
         .any(|directory| path.as_str().starts_with(directory))
+}
+
+/// Whether a package that comes first is changed in this plan, and may bring what is missing.
+pub(super) fn comes_with_package(after: &[ResourceId], situation: &Situation<'_>) -> bool {
+    after
+        .iter()
+        .any(|resource| resource.kind() == "package" && situation.changes(resource))
 }
 
 /// Whether a package is installed or upgraded in this plan.
