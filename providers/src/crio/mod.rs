@@ -94,6 +94,8 @@ fn config(
         conmon_cgroup: section.conmon_cgroup,
         pause_image: section.pause_image.or(pause),
         default_runtime: section.default_runtime,
+        cni_bin_dirs: section.cni.bin_dirs,
+        cni_conf_dir: section.cni.conf_dir,
         after: files_below(sections, &[directory.as_str(), directory.parent().as_str()]),
         path: section.drop_in,
         service: section.service,

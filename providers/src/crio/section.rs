@@ -27,6 +27,8 @@ pub(crate) struct CrioSection {
     /// The handler of pods that name none, such as `crun`; left as it is by default.
     #[schemars(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"))]
     pub(super) default_runtime: Option<String>,
+    /// Where CNI plugins and their configuration are; left as it is by default. A change restarts CRI-O; pods stay.
+    pub(super) cni: CniSection,
     /// How many files CRI-O may have open (`LimitNOFILE=`, soft and hard), in a drop-in `limit-nofile.conf` of its unit.
     /// Containers inherit it. By default the unit's own limit stays. At most `fs.nr_open` of the node, or the unit does not
     /// start. A change restarts it; pods stay.
@@ -42,6 +44,16 @@ pub(crate) struct CrioSection {
     pub(super) socket: AbsPath,
 }
 
+/// Where CNI plugins and their configuration are.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub(super) struct CniSection {
+    /// The directories of the plugins (`plugin_dirs`), such as `/opt/cni/bin`; the whole list.
+    pub(super) bin_dirs: Vec<AbsPath>,
+    /// The directory of the configuration (`network_dir`), such as `/etc/cni/net.d`.
+    pub(super) conf_dir: Option<AbsPath>,
+}
+
 impl Default for CrioSection {
     fn default() -> Self {
         Self {
@@ -50,6 +62,7 @@ impl Default for CrioSection {
             allow_driver_change: false,
             pause_image: None,
             default_runtime: None,
+            cni: CniSection::default(),
             limit_no_file: None,
             drop_in: known("/etc/crio/crio.conf.d/99-hardstand.conf"),
             package: None,

@@ -631,3 +631,63 @@ fn odd_specs_are_refused() {
     let written = other.replace("crio: {}", "crio: {cgroupDriver: systemd}");
     assert!(compile(&written).1[0].starts_with("E221"));
 }
+
+#[test]
+fn cni_directories_are_set_compared_and_restart() {
+    const CNI: &str = "cni: {binDirs: [/opt/cni/bin, /usr/lib/cni], confDir: /etc/cni/k.d}";
+    let mut host = host();
+    let plan = host.converge(&spec(CNI));
+    assert!(
+        text(&host).contains(
+            "[crio.network]\nnetwork_dir = \"/etc/cni/k.d\"\nplugin_dirs = [\"/opt/cni/bin\", \"/usr/lib/cni\"]\n"
+        ),
+        "{}",
+        text(&host)
+    );
+    assert_eq!(
+        summary(&plan)[0],
+        format!(
+            "{RESOURCE}: conmon_cgroup ->pod, network_dir /etc/cni/net.d->/etc/cni/k.d, \
+             plugin_dirs [\"/opt/cni/bin\"]->[\"/opt/cni/bin\", \"/usr/lib/cni\"]"
+        )
+    );
+    let plan = host.converge(&spec(
+        "cni: {binDirs: [/usr/lib/cni], confDir: /etc/cni/k.d}",
+    ));
+    assert!(matches!(
+        last_step(&plan, SERVICE),
+        Step::RestartUnit { .. }
+    ));
+    for (file, refused) in [
+        ("[crio.network]\nnetwork_dir = '/etc/cni/k.d/'\n", None),
+        (
+            "[crio.network]\nplugin_dirs = ['/opt/cni/bin/', '/usr/lib/cni']\n",
+            None,
+        ),
+        (
+            "[crio.network]\nplugin_dirs = ['/usr/lib/cni']\n",
+            Some("99-z.conf:2 sets `plugin_dirs` to `"),
+        ),
+        (
+            "[crio.network]\nplugin_dirs = '/usr/lib/cni'\n",
+            Some("99-z.conf:2 must be a list of strings: `plugin_dirs`"),
+        ),
+    ] {
+        let host = self::host().file("/etc/crio/crio.conf.d/99-z.conf", file);
+        match refused {
+            None => assert_eq!(host.plan(&spec(CNI)).unplanned, [], "{file}"),
+            Some(refused) => {
+                let reason = unplanned(&host, CNI);
+                assert!(reason.contains(refused), "{reason}");
+            }
+        }
+    }
+    let flag = |flag: &str| {
+        let unit = format!("[Service]\nExecStart=/usr/bin/crio {flag}\n");
+        self::host().file("/etc/systemd/system/crio.service", &unit)
+    };
+    let same = flag("--cni-plugin-dir=/opt/cni/bin,/usr/lib/cni/ --cni-config-dir /etc/cni/k.d/");
+    assert_eq!(same.plan(&spec(CNI)).unplanned, []);
+    let reason = unplanned(&flag("--cni-config-dir=/etc/cni/net.d"), CNI);
+    assert!(reason.contains("wins over every file"), "{reason}");
+}
