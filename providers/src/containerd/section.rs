@@ -30,8 +30,8 @@ pub(crate) struct ContainerdSection {
     /// Where CNI plugins and their configuration are.
     pub(super) cni: CniSection,
     /// How many files containerd may have open (`LimitNOFILE=`, soft and hard), in a drop-in `limit-nofile.conf` of its unit.
-    /// Containers inherit it. By default the unit's own limit stays. At most `fs.nr_open` of the node, or the unit does not
-    /// start. A change restarts it; pods stay.
+    /// Containers inherit it. By default the unit's own limit stays. systemd takes as much of it as the node allows
+    /// (`fs.nr_open`), and does not say when that is less. A change restarts it; pods stay.
     #[schemars(range(min = 1024, max = 1_073_741_816))]
     pub(super) limit_no_file: Option<u32>,
     /// The configuration file. The unit must start containerd with it.

@@ -19,12 +19,12 @@ mod unit;
 mod version;
 
 use engine::diagnostic::{Diagnostic, Problems};
-use engine::name::{PackageName, ResourceId};
-use engine::question::{Observed, Question, Unanswered};
+use engine::name::{PackageName, ResourceId, UnitName};
+use engine::question::{FileState, Observed, Question, Unanswered};
 use engine::resource::{Declared, Resource, Sections, Situation};
 use engine::source::Span;
 use engine::spec::Node;
-use engine::step::Gate;
+use engine::step::{Disruption, Gate};
 
 use daemon::DaemonConfig;
 pub(crate) use section::DockerSection;
@@ -155,6 +155,19 @@ pub(crate) fn daemons(node: &Node) -> Option<Daemons> {
         socket,
         limit_no_file: section.limit_no_file,
     })
+}
+
+/// Returns what a restart of a unit does to what runs on the node: that of dockerd takes its containers along, unless they
+/// live on. What dockerd is told now is known where the spec chooses Docker Engine.
+pub(crate) fn restart_disruption(unit: &UnitName, observed: &Observed) -> Disruption {
+    let usual = DockerSection::default();
+    if *unit != usual.service {
+        return Disruption::Restart;
+    }
+    match observed.file(&usual.config_file) {
+        Ok(FileState::Regular(file)) if service::keeps_containers(file) => Disruption::Restart,
+        Ok(_) | Err(_) => Disruption::PodLoss,
+    }
 }
 
 fn declare(resource: impl Resource + 'static, span: Span) -> Declared {

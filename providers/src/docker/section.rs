@@ -32,9 +32,9 @@ pub(crate) struct DockerSection {
     /// Mirrors of Docker Hub, such as `https://mirror.example`; the whole list.
     pub(super) registry_mirrors: Option<Vec<String>>,
     /// How many files dockerd may have open (`LimitNOFILE=`, soft and hard), in a drop-in `limit-nofile.conf` of its unit.
-    /// Containers inherit it. By default the unit's own limit stays. At most `fs.nr_open` of the node, or the unit does not
-    /// start. A change restarts it, which stops all containers
-    /// unless `liveRestore` is on.
+    /// Containers inherit it. By default the unit's own limit stays. systemd takes as much of it as the node allows
+    /// (`fs.nr_open`), and does not say when that is less. A change restarts it, which stops all containers unless
+    /// `liveRestore` is on.
     #[schemars(range(min = 1024, max = 1_073_741_816))]
     pub(super) limit_no_file: Option<u32>,
     /// The configuration file. The unit must start dockerd with it.

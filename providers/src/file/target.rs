@@ -8,8 +8,9 @@ use engine::resource::{Action, Decision, Proposal, Relation, Situation, TextChan
 use engine::step::{Content, FileCheck, Gate, Replaces, Step};
 
 use super::refusal;
+use crate::docker;
 use crate::section::{notifies, requires};
-use crate::service::{DEFAULT_GATE, is_running, unit_files};
+use crate::service::{DEFAULT_GATE, is_running, unit_files, unit_packages};
 
 /// Where a file stands, what it looks like from outside, and who must know when it changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -188,13 +189,14 @@ impl FileTarget {
 }
 
 /// Plans the removal of a file that hardstand created: the units that read it are restarted, unless they cannot be, since
-/// systemd has no unit file of theirs or loses it in this plan.
+/// systemd has no unit file of theirs, or loses it in this plan, perhaps with the package that brought it.
 pub(super) fn remove(path: &AbsPath, situation: &Situation<'_>) -> Result<Decision, Unanswered> {
     let observed = situation.observed;
     let restarts = |unit: &UnitName| {
         let dropped = unit_files(unit)
-            .iter()
-            .any(|file| situation.dropped.contains(file));
+            .into_iter()
+            .chain(unit_packages(unit))
+            .any(|origin| situation.dropped.contains(&origin));
         !dropped
             && observed
                 .unit(unit)
@@ -215,6 +217,11 @@ pub(super) fn remove(path: &AbsPath, situation: &Situation<'_>) -> Result<Decisi
         })
         .collect();
     let mut proposal = removal(path, file, running.clone());
+    proposal.disruption = running
+        .iter()
+        .map(|unit| docker::restart_disruption(unit, observed))
+        .max()
+        .unwrap_or_default();
     if is_unit_file(path) {
         proposal.steps.push(Step::ReloadUnitFiles);
     }

@@ -142,6 +142,12 @@ fn docker_loses_its_containers_unless_they_live_on() {
             change(&plan, "service/cri-docker.service").disruption,
             Disruption::Restart
         );
+        let gone = host.converge(&spec(""));
+        let path = "/etc/systemd/system/docker.service.d/http-proxy.conf";
+        assert_eq!(
+            change(&gone, &format!("file/{path}")).disruption,
+            disruption
+        );
         for unit in ["docker", "cri-docker"] {
             let path = format!("/etc/systemd/system/{unit}.service.d/http-proxy.conf");
             assert!(written(&plan, &path).contains("HTTPS_PROXY"), "{unit}");

@@ -142,6 +142,31 @@ fn servers_of_a_daemon_that_is_yet_to_come() {
 }
 
 #[test]
+fn a_daemon_that_goes_is_not_restarted_for_its_file() {
+    let mut host = host();
+    host = host
+        .directory("/etc/chrony")
+        .directory("/etc/chrony/sources.d");
+    let _plan = host.converge("timeSync: {chrony: {servers: [ntp.example]}}");
+    let plan = host.plan("packages: []");
+    assert_eq!(
+        summary(&plan)
+            .iter()
+            .filter_map(|line| line.split(':').next())
+            .collect::<Vec<_>>(),
+        ["package/chrony", &format!("file/{SOURCES}")]
+    );
+    let steps: Vec<_> = plan.changes.iter().flat_map(|c| &c.steps).collect();
+    assert!(
+        matches!(
+            steps[..],
+            [Step::RemovePackage { .. }, Step::RemoveFile { .. }]
+        ),
+        "{steps:?}"
+    );
+}
+
+#[test]
 fn what_is_wrong_is_said() {
     for (spec, expected) in [
         (
