@@ -79,9 +79,9 @@ fn text(
         debug,
     } = section;
     let chosen = runtime::daemons(sections).and_then(|(daemons, _)| daemons.socket);
-    let mut written = |text: &Option<String>, field| match text {
-        Some(text) => Some(endpoint(text, field, node, problems)),
-        None => None,
+    let mut written = |text: &Option<String>, field| {
+        text.as_ref()
+            .map(|text| endpoint(text, field, node, problems))
     };
     let (runtime, images) = (
         written(runtime_endpoint, "runtimeEndpoint"),

@@ -27,7 +27,7 @@ fn with_timesyncd() -> Machine {
 fn with_chrony() -> Machine {
     host()
         .package("chrony", |package| {
-            package.installed = Some("4.6.1-3".into())
+            package.installed = Some("4.6.1-3".into());
         })
         .directory("/etc/chrony")
         .directory("/etc/chrony/sources.d")
