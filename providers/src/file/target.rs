@@ -192,12 +192,14 @@ impl FileTarget {
 /// systemd has no unit file of theirs, or loses it in this plan, perhaps with the package that brought it.
 pub(super) fn remove(path: &AbsPath, situation: &Situation<'_>) -> Result<Decision, Unanswered> {
     let observed = situation.observed;
+    let goes = |origin: &ResourceId| {
+        let proposal = situation.proposed.get(origin);
+        situation.dropped.contains(origin)
+            || proposal.is_some_and(|proposal| proposal.action == Action::Delete)
+    };
     let restarts = |unit: &UnitName| {
-        let dropped = unit_files(unit)
-            .into_iter()
-            .chain(unit_packages(unit))
-            .any(|origin| situation.dropped.contains(&origin));
-        !dropped
+        let mut origins = unit_files(unit).into_iter().chain(unit_packages(unit));
+        !origins.any(|origin| goes(&origin))
             && observed
                 .unit(unit)
                 .is_ok_and(|state| is_running(state) && state.property("LoadState") == "loaded")
