@@ -189,3 +189,68 @@ fn chrony_is_installed_with_its_servers_and_goes_again() {
     lab.expect_no_changes(&spec);
     let _gone = lab.ask("a", "! command -v chronyd");
 }
+
+/// Builds a STAND-IN for Debian's package systemd-timesyncd, which is not in the node's repository: it excludes other time
+/// daemons as the real one does, and its unit only sleeps. It is installed, and can be installed again.
+const STANDIN_FOR_TIMESYNCD: &str = "\
+set -e
+mkdir -p /tmp/t/DEBIAN /tmp/t/usr/lib/systemd/system
+cat >/tmp/t/DEBIAN/control <<'EOT'
+Package: systemd-timesyncd
+Version: 1.0
+Architecture: all
+Maintainer: hardstand lab <lab@localhost>
+Provides: time-daemon
+Conflicts: time-daemon
+Replaces: time-daemon
+Description: stand-in for systemd-timesyncd
+EOT
+cat >/tmp/t/DEBIAN/prerm <<'EOT'
+#!/bin/sh
+systemctl disable --now systemd-timesyncd.service
+EOT
+chmod 755 /tmp/t/DEBIAN/prerm
+cat >/tmp/t/usr/lib/systemd/system/systemd-timesyncd.service <<'EOT'
+[Service]
+ExecStart=/bin/sleep infinity
+[Install]
+WantedBy=multi-user.target
+EOT
+cd /srv/debs
+dpkg-deb --root-owner-group -b /tmp/t systemd-timesyncd_1.0_all.deb
+{
+    dpkg-deb -f systemd-timesyncd_1.0_all.deb
+    printf 'Filename: ./systemd-timesyncd_1.0_all.deb\\nSize: %s\\nSHA256: %s\\n\\n' \
+        $(stat -c %s systemd-timesyncd_1.0_all.deb) $(sha256sum systemd-timesyncd_1.0_all.deb | cut -d' ' -f1)
+} >>Packages
+apt-get -q update
+apt-get -q -y install systemd-timesyncd
+systemctl enable --now systemd-timesyncd.service
+";
+
+#[test]
+fn one_time_daemon_gives_way_to_the_other() {
+    let Some(lab) = Lab::boot(&["a=trixie"]) else {
+        return;
+    };
+    lab.let_chrony_run("a");
+    let _built = lab.ask("a", STANDIN_FOR_TIMESYNCD);
+    let runs = || {
+        let ran = lab.on("a", "systemctl is-active chrony systemd-timesyncd");
+        ran.stdout.trim_end().replace('\n', " ")
+    };
+    assert_eq!(runs(), "inactive active");
+    let chrony = "timeSync: { chrony: { servers: [192.0.2.7] } }";
+    let timesyncd = "timeSync: { timesyncd: { servers: [192.0.2.8] } }";
+    for (spec, expected) in [
+        (chrony, "active inactive"),
+        (timesyncd, "inactive active"),
+        (chrony, "active inactive"),
+    ] {
+        let spec = lab.spec(spec);
+        lab.converge(&spec);
+        lab.expect_no_changes(&spec);
+        assert_eq!(runs(), expected);
+    }
+    let _gone = lab.ask("a", "test ! -e /etc/systemd/timesyncd.conf.d");
+}
