@@ -95,6 +95,29 @@ fn a_proxy_file_that_is_missing_is_undone() {
     );
 }
 
+#[test]
+fn dockerd_says_which_proxy_it_uses_and_the_plan_that_containers_stop() {
+    let Some(lab) = Lab::boot(&["a=trixie-docker"]) else {
+        return;
+    };
+    lab.converge(&lab.spec("runtime: { docker: {} }"));
+    let spec = lab.spec(
+        "runtime: { docker: {} }\nproxy: { https: 'http://proxy.example:3128', no: [10.0.0.0/8, .svc] }",
+    );
+    let planned = run(&mut lab.hardstand("plan", &spec));
+    assert_eq!(planned.code, Some(0), "{planned:#?}");
+    assert!(
+        planned.stdout.contains("stops pods, because"),
+        "{planned:#?}"
+    );
+    lab.converge(&spec);
+    lab.expect_no_changes(&spec);
+    assert_eq!(
+        lab.ask("a", "docker info -f '{{.HTTPSProxy}} {{.NoProxy}}'"),
+        "http://proxy.example:3128 10.0.0.0/8,.svc"
+    );
+}
+
 /// Asks containerd over CRI to pull an image, and returns the hosts that it tried, in order.
 fn tried(lab: &Lab, node: &str) -> Vec<String> {
     // A request of gRPC: five bytes for its length, then the image in two fields of protobuf.

@@ -16,6 +16,7 @@ use serde::Deserialize;
 use toml_edit::{Array, DocumentMut, Item, Table, value};
 
 use crate::file::{managed_directory, managed_file};
+use crate::runtime::read_authority;
 use crate::section::{constant_path, items};
 
 /// Where containerd is told to look for the directories, unless the spec says otherwise.
@@ -212,29 +213,7 @@ fn authority(
             }
         };
     }
-    let Sections { files, sources, .. } = place.sections;
-    let content = match files.read(&sources.file(span.source).name, ca) {
-        Ok(content) => content,
-        Err(error) => {
-            problems.push(Diagnostic::error("E211", span, error.to_string()));
-            return None;
-        }
-    };
-    let text = String::from_utf8_lossy(&content);
-    if text.contains("PRIVATE KEY-----") {
-        problems.push(
-            Diagnostic::error("E261", span, format!("`{ca}` holds a private key"))
-                .help("name the file that holds only the certificate of the authority"),
-        );
-        return None;
-    }
-    if !text.contains("-----BEGIN CERTIFICATE-----") {
-        problems.push(
-            Diagnostic::error("E127", span, format!("`{ca}` holds no certificate"))
-                .help("it must be PEM, with a line `-----BEGIN CERTIFICATE-----`"),
-        );
-        return None;
-    }
+    let content = read_authority(ca, span, place.sections, problems)?;
     let name = authority_of(&host.url)?.replace([':', '[', ']'], "_");
     let path = directory.join(&format!("{name}.crt")).ok()?;
     Some((path, Some(content)))

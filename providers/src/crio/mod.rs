@@ -2,9 +2,11 @@
 //!
 //! One resource owns one drop-in whole (`resource`). What CRI-O makes of it depends on every other file in the same
 //! directory, whatever its name ends in, and on the variables and flags of its unit: `sources` collects them, `layer` and
-//! `unit` read them, and `rules` has what CRI-O checks when it starts.
+//! `unit` read them, and `rules` has what CRI-O checks when it starts. `registries` is another file, which CRI-O shares with
+//! other users of containers-registries.conf(5).
 
 mod layer;
+mod registries;
 mod resource;
 mod rules;
 mod section;
@@ -51,15 +53,17 @@ pub(crate) fn compile(chosen: Chosen<'_>, problems: &mut Problems) -> Vec<Declar
     let package = section.package.clone().or(listed.clone());
     let owned = service(&section, package.as_ref(), span, &sections);
     let to_install = section.package.clone();
+    let unit = &section.service;
+    let mut declared = registries::compile(&section.registries, node, unit, &sections, problems);
     let config = config(section, package, kubernetes, &sections);
-    let mut declared = vec![
+    declared.extend([
         Declared {
             resource: Box::new(config),
             span,
             written: Vec::new(),
         },
         owned.declared(),
-    ];
+    ]);
     if let Some(name) = to_install.filter(|name| Some(name) != listed.as_ref()) {
         declared.push(Declared {
             resource: Box::new(PackageResource::installed(name)),

@@ -5,7 +5,7 @@ use engine::plan::HostPlan;
 use engine::resource::Action;
 use engine::step::{Disruption, Gate, Step};
 
-use crate::testing::{Machine, change, compile, summary};
+use crate::testing::{Machine, change, compile, compile_at, summary, written};
 
 const DROP_IN: &str = "/etc/crio/crio.conf.d/99-hardstand.conf";
 const RESOURCE: &str = "crio//etc/crio/crio.conf.d/99-hardstand.conf";
@@ -690,4 +690,88 @@ fn cni_directories_are_set_compared_and_restart() {
     assert_eq!(same.plan(&spec(CNI)).unplanned, []);
     let reason = unplanned(&flag("--cni-config-dir=/etc/cni/net.d"), CNI);
     assert!(reason.contains("wins over every file"), "{reason}");
+}
+
+const REGISTRIES: &str = "/etc/containers/registries.conf.d/99-hardstand.conf";
+
+#[test]
+fn registries_are_a_drop_in_and_a_reload() {
+    let mut host = host();
+    let _plan = host.converge(&spec(""));
+    let registries = "registries: {\
+        docker.io: {mirrors: [{location: 'm.example:5000/hub', pullFromMirror: digest-only}, {location: 'n.example', insecure: true}]},\
+        '*.corp.example': {insecure: false, blocked: true},\
+        r.example/team: {location: s.example}}";
+    let plan = host.converge(&spec(registries));
+    let text = written(&plan, REGISTRIES);
+    let (_header, text) = text.split_once('\n').unwrap();
+    assert_eq!(
+        text,
+        "[[registry]]\nprefix = \"*.corp.example\"\ninsecure = false\nblocked = true\n\n\
+         [[registry]]\nprefix = \"docker.io\"\n\n\
+         [[registry.mirror]]\nlocation = \"m.example:5000/hub\"\npull-from-mirror = \"digest-only\"\n\n\
+         [[registry.mirror]]\nlocation = \"n.example\"\ninsecure = true\n\n\
+         [[registry]]\nprefix = \"r.example/team\"\nlocation = \"s.example\"\n"
+    );
+    let service = change(&plan, SERVICE);
+    assert_eq!(service.action, Action::Reload);
+    assert_eq!(service.disruption, Disruption::Reload);
+    // With a limit in the same plan, a reload does not suffice.
+    let plan = host.converge(&spec(
+        "limitNoFile: 4096, registries: {docker.io: {blocked: true}}",
+    ));
+    assert_eq!(change(&plan, SERVICE).action, Action::Restart);
+}
+
+#[test]
+fn a_reload_that_was_cut_off_is_owed() {
+    let mut host = host();
+    let registries = spec("registries: {docker.io: {blocked: true}}");
+    let _plan = host.converge(&registries);
+    host.owed.insert("crio.service".into());
+    assert_eq!(
+        change(&host.plan(&registries), SERVICE).action,
+        Action::Restart
+    );
+}
+
+#[test]
+fn what_is_wrong_with_registries_is_said() {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, text) in [
+        ("a.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n"),
+        ("b.pem", "-----BEGIN CERTIFICATE-----\nBBBB\n"),
+    ] {
+        std::fs::write(directory.path().join(name), text).unwrap();
+    }
+    let name = directory.path().join("spec.yaml");
+    for (registries, expected) in [
+        (
+            "docker.io: {mirrors: [{location: m.example/a, ca: a.pem}, {location: m.example/b, ca: a.pem}]}",
+            &[][..],
+        ),
+        (
+            "docker.io: {mirrors: [{location: m.example/a, ca: a.pem}, {location: m.example/b, ca: b.pem}]}",
+            &["E266 one host has two certificate authorities"],
+        ),
+        ("docker.io: {}", &["E265 nothing is said of `docker.io`"]),
+        (
+            "'https://r.example': {blocked: true}, a.example: {mirrors: [{location: 'u:p@m.example'}]}",
+            &[
+                "E127 `https://r.example` is not where a registry is",
+                "E127 `u:p@m.example` is not where a registry is",
+            ],
+        ),
+    ] {
+        let spec = spec(&format!("registries: {{{registries}}}"));
+        let (graph, complaints) = compile_at(name.to_str().unwrap(), &spec);
+        assert_eq!(complaints, expected, "{registries}");
+        let certificate = "file//etc/containers/certs.d/m.example/hardstand.crt";
+        let has_certificate = graph.nodes().any(|node| node.id.to_string() == certificate);
+        assert_eq!(
+            has_certificate,
+            registries.contains("a.pem"),
+            "{registries}"
+        );
+    }
 }

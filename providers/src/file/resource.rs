@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use engine::name::{AbsPath, Digest, FileMode, ResourceId, UnitName, UserName};
 use engine::question::{FileState, Question, Unanswered};
-use engine::resource::{Action, Decision, Proposal, Relation, Resource, Situation};
+use engine::resource::{Action, Decision, Proposal, Relation, Resource, Situation, Topic};
 use engine::step::{FileCheck, Step};
 
 use super::refusal;
@@ -16,6 +16,7 @@ use crate::section::requires;
 pub struct FileResource {
     target: FileTarget,
     content: Arc<[u8]>,
+    reload_suffices: bool,
 }
 
 impl FileResource {
@@ -24,6 +25,7 @@ impl FileResource {
         Self {
             target,
             content: content.into(),
+            reload_suffices: false,
         }
     }
 
@@ -38,6 +40,13 @@ impl FileResource {
     #[must_use]
     pub fn read_by(mut self, unit: UnitName) -> Self {
         self.target.read_by.push(unit);
+        self
+    }
+
+    /// Tells the units that read it that they take it up by a reload.
+    #[must_use]
+    pub fn reload_suffices(mut self) -> Self {
+        self.reload_suffices = true;
         self
     }
 
@@ -74,7 +83,13 @@ impl Resource for FileResource {
     }
 
     fn decide(&self, situation: &Situation<'_>) -> Result<Decision, Unanswered> {
-        self.target.decide(&self.content, situation)
+        let mut decision = self.target.decide(&self.content, situation)?;
+        if let Decision::Change(proposal) = &mut decision
+            && self.reload_suffices
+        {
+            proposal.topics.insert(Topic::ReloadSuffices);
+        }
+        Ok(decision)
     }
 }
 

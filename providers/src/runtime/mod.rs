@@ -5,6 +5,7 @@
 //! image (`version`), the guard of nodes that have joined a cluster (`joined`), packages that the spec lists (`package`),
 //! and the ends of a weighing (`refusal`).
 
+mod authority;
 mod daemons;
 mod joined;
 mod package;
@@ -19,6 +20,7 @@ use engine::resource::{Declared, Provider, Section, Sections};
 use engine::source::Span;
 use engine::spec::Node;
 
+pub(crate) use authority::read_authority;
 pub(crate) use daemons::{Daemons, daemons, drop_ins};
 pub(crate) use joined::{DriverChange, joined_marks};
 pub(crate) use package::{listed_package, package_id, planned_version};
