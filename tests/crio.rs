@@ -131,3 +131,46 @@ fn a_file_that_wins_is_named_and_one_that_stops_crio_is_undone() {
     assert_eq!(lab.ask("a", "systemctl is-active crio"), "active");
     assert!(loaded(&lab, "conmon_cgroup=pod"));
 }
+
+#[test]
+fn registries_are_reloaded_and_a_proxy_restarts() {
+    let Some(lab) = boot("trixie") else {
+        return;
+    };
+    let spec = |crio: &str, more: &str| {
+        lab.spec(&format!(
+            "runtime: {{ crio: {{ {crio} }} }}\n{SHORT}\n{more}"
+        ))
+    };
+    let process = || lab.ask("a", "systemctl show -P MainPID crio");
+    let registries = "registries: { docker.io: { mirrors: [{ location: 'm.example:5000' }] } }";
+    lab.converge(&spec("cni: { binDirs: [/opt/cni/bin] }", ""));
+    let before = process();
+    let loaded = lab.ask(
+        "a",
+        "rm /run/crio/loaded && systemctl show -P NRestarts crio",
+    );
+    let next = spec(
+        &format!("cni: {{ binDirs: [/opt/cni/bin] }}, {registries}"),
+        "",
+    );
+    lab.converge(&next);
+    lab.expect_no_changes(&next);
+    assert_eq!((process(), &*loaded), (before.clone(), "0"));
+    lab.wait_until("a", "test -e /run/crio/loaded");
+    let next = spec(
+        &format!("cni: {{ binDirs: [/opt/cni/bin] }}, {registries}"),
+        "proxy: { https: 'http://proxy.example:3128', no: ['*'] }",
+    );
+    lab.converge(&next);
+    lab.expect_no_changes(&next);
+    assert_ne!(process(), before);
+    let environment = lab.ask(
+        "a",
+        "tr '\\0' '\\n' </proc/$(systemctl show -P MainPID crio)/environ",
+    );
+    assert!(
+        environment.contains("HTTPS_PROXY=http://proxy.example:3128"),
+        "{environment}"
+    );
+}

@@ -27,12 +27,19 @@ fn every_example_converges_and_survives_a_reboot() {
         return;
     };
     assert!(!examples().is_empty());
+    for node in ["a", "b", "c"] {
+        lab.let_chrony_run(node);
+    }
     for example in examples() {
         lab.converge(&example);
         lab.expect_no_changes(&example);
         for node in ["a", "b", "c"] {
             lab.lab("reboot", node);
             lab.wait_until(node, "systemctl is-active --quiet containerd");
+            lab.wait_until(
+                node,
+                "! systemctl is-enabled --quiet chrony || systemctl is-active --quiet chrony",
+            );
         }
         lab.expect_no_changes(&example);
     }

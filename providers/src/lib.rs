@@ -12,17 +12,21 @@ pub mod service;
 mod checks;
 mod confdir;
 mod containerd;
+mod crictl;
 mod crio;
 mod docker;
+mod dropin;
 mod kubelet;
 mod module;
 mod package;
+mod proxy;
 mod repository;
 mod runtime;
 mod swap;
 mod sysctl;
 #[cfg(test)]
 mod testing;
+mod timesync;
 mod unitfile;
 
 use std::collections::BTreeMap;
@@ -46,7 +50,10 @@ pub fn registry_ignoring(ignored: BTreeMap<CheckId, String>) -> Vec<Box<dyn Prov
         Box::new(sysctl::Sysctls),
         Box::new(swap::NoSwap),
         Box::new(file::FilesAndDirectories),
+        Box::new(crictl::Crictl),
+        Box::new(timesync::TimeSync),
         Box::new(runtime::Runtimes),
+        Box::new(proxy::Proxy),
         Box::new(kubelet::Kubelet),
         Box::new(service::Services),
         Box::new(checks::Checks { ignored }),

@@ -194,6 +194,14 @@ impl PackageResource {
             repositories: repository::declared(sections),
         }
     }
+
+    /// Returns a package that should not be installed.
+    pub(crate) fn absent(name: PackageName, sections: &Sections<'_>) -> Self {
+        Self {
+            presence: PackagePresence::Absent,
+            ..Self::installed(name, sections)
+        }
+    }
 }
 
 impl Resource for PackageResource {

@@ -18,6 +18,7 @@ use engine::receipt::Receipt;
 use engine::resource::Sections;
 use engine::source::{Sources, Span};
 use engine::spec::{Entry, Files, Node, Value};
+use engine::step::Step;
 
 use crate::registry;
 
@@ -355,6 +356,22 @@ pub(crate) fn change<'a>(plan: &'a HostPlan, resource: &str) -> &'a Change {
         .iter()
         .find(|change| change.resource.to_string() == resource)
         .unwrap_or_else(|| panic!("{resource} does not change: {plan:#?}"))
+}
+
+/// Returns the text that a plan writes to a path.
+#[track_caller]
+pub(crate) fn written(plan: &HostPlan, path: &str) -> String {
+    let steps = plan.changes.iter().flat_map(|change| &change.steps);
+    let content = steps.into_iter().find_map(|step| match step {
+        Step::WriteFile {
+            path: found,
+            content,
+            ..
+        } if found.as_str() == path => Some(content.bytes().to_vec()),
+        _ => None,
+    });
+    let content = content.unwrap_or_else(|| panic!("{path} is not written: {plan:#?}"));
+    String::from_utf8(content).unwrap()
 }
 
 /// Returns the changes of a plan, one a line: the resource, then its differences.

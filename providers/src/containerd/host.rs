@@ -1,7 +1,7 @@
 //! What the answers of a host say about its containerd: the version that will read the file, the file as it is, and what
 //! may override it. What cannot be told or must not be touched stops the weighing here.
 
-use engine::name::AbsPath;
+use engine::name::{AbsPath, ResourceId};
 use engine::question::{FileState, RegularFile, Unanswered};
 use engine::resource::{Decision, Situation};
 
@@ -172,7 +172,11 @@ impl ContainerdConfig {
     ) -> Result<bool, Stop> {
         let directory = self.path.parent();
         match situation.observed.file(&directory)? {
-            FileState::Absent => Ok(!(daemon.planned && directory.as_str() == "/etc/containerd")),
+            FileState::Absent => {
+                let made = situation.changes(&ResourceId::new("directory", &directory));
+                let packaged = daemon.planned && directory.as_str() == "/etc/containerd";
+                Ok(!made && !packaged)
+            }
             FileState::Directory(_) | FileState::Symlink(_) => Ok(false),
             FileState::Regular(_) | FileState::Other(_) => {
                 Err(Refusal::new(format!("{directory} is not a directory")).into())

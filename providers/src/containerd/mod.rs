@@ -3,12 +3,13 @@
 //! One resource edits containerd's configuration file, key by key (`resource`), for the version that is installed or that
 //! the plan installs (`version`). `edit` is the heart: a pure function from the old text to the new one. It brings a text
 //! that containerd would read wrongly into a format that it reads rightly (`format`), and knows where each key lives
-//! (`keys`). `effective` reads what containerd itself says the configuration comes to.
+//! (`keys`). `effective` reads what containerd itself says the configuration comes to. `registries` are files beside it.
 
 use engine::diagnostic::Problems;
 use engine::name::{AbsPath, PackageName, ResourceId};
 use engine::resource::{Declared, Sections};
 use engine::source::Span;
+use engine::spec::Node;
 use engine::step::Gate;
 
 mod draft;
@@ -18,6 +19,7 @@ mod format;
 mod host;
 mod keys;
 mod reading;
+mod registries;
 mod resource;
 mod section;
 mod table;
@@ -33,8 +35,8 @@ pub(crate) use section::ContainerdSection;
 pub(crate) use version::{ContainerdVersion, Least};
 
 use crate::package::PackageResource;
-use crate::runtime::{Chosen, KubernetesVersion, check_image, decode, listed_package};
-use crate::section::check_not_managed;
+use crate::runtime::{Chosen, Daemons, KubernetesVersion, check_image, decode, listed_package};
+use crate::section::{check_not_managed, constant_path};
 use crate::service::{OwnedService, UnitOwner, service_for};
 
 /// The kind of the resource that is a configuration file of containerd.
@@ -60,14 +62,24 @@ pub(crate) fn compile(chosen: Chosen<'_>, problems: &mut Problems) -> Vec<Declar
     check_not_managed(&sections, &runtime.config_file, ("runtime", span), problems);
     let listed = listed_package(&sections, &PACKAGES);
     let package = runtime.package.clone().or(listed.clone());
-    let mut declared = vec![
+    let place = registries::Place {
+        config_path: registries::config_path(
+            runtime.registry_config_path.as_ref(),
+            &runtime.registries,
+        )
+        .unwrap_or_else(|| constant_path(registries::CONFIG_PATH)),
+        package: package.as_ref(),
+        sections: &sections,
+    };
+    let mut declared = registries::compile(&runtime.registries, node, &place, problems);
+    declared.extend([
         Declared {
             resource: Box::new(config(&runtime, kubernetes, listed.clone())),
             span,
             written: Vec::new(),
         },
         service(&runtime, package.as_ref(), span, &sections).declared(),
-    ];
+    ]);
     if let Some(name) = runtime.package.filter(|name| Some(name) != listed.as_ref()) {
         declared.push(Declared {
             resource: Box::new(PackageResource::installed(name, &sections)),
@@ -76,6 +88,17 @@ pub(crate) fn compile(chosen: Chosen<'_>, problems: &mut Problems) -> Vec<Declar
         });
     }
     declared
+}
+
+/// Returns its daemon, as far as other sections build on it.
+pub(crate) fn daemons(node: &Node) -> Option<Daemons> {
+    let section: ContainerdSection = decode(node, &mut Problems::default())?;
+    Some(Daemons {
+        service: section.service,
+        cri_service: None,
+        socket: Some(section.socket),
+        limit_no_file: section.limit_no_file,
+    })
 }
 
 /// Returns the unit of containerd: enabled and running, unless `services` wishes otherwise.
@@ -111,7 +134,10 @@ fn config(
         wanted: edit::Wanted {
             driver: section.cgroup_driver,
             sandbox_image: section.sandbox_image.clone().or(pause),
-            registry_config_path: section.registry_config_path.clone(),
+            registry_config_path: registries::config_path(
+                section.registry_config_path.as_ref(),
+                &section.registries,
+            ),
             cni_bin_dirs: section.cni.bin_dirs.clone(),
             cni_conf_dir: section.cni.conf_dir.clone(),
         },

@@ -85,6 +85,10 @@ impl Resource for ContainerdConfig {
             service(Edge::Notifies, &self.service),
             service(Edge::NotifiesOf(Topic::CgroupDriver), &kubelet()),
         ];
+        relations.push(Relation {
+            edge: Edge::Requires,
+            target: ResourceId::new("directory", self.path.parent()),
+        });
         relations.extend(self.package.iter().map(|package| Relation {
             edge: Edge::Requires,
             target: package_id(package),

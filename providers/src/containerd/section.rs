@@ -1,9 +1,12 @@
 //! The field `containerd` of the section `runtime`, as written.
 
+use std::collections::BTreeMap;
+
 use engine::name::{AbsPath, PackageName, UnitName};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::registries::RegistrySection;
 use crate::runtime::CgroupDriver;
 
 /// How containerd is configured. Keys of its configuration that are not named here stay as they are.
@@ -17,10 +20,20 @@ pub(crate) struct ContainerdSection {
     /// The pause image. By default the one that fits `kubernetes.version`; without a version, what is set stays.
     #[schemars(length(min = 1, max = 512))]
     pub(super) sandbox_image: Option<String>,
-    /// The directory of `hosts.toml` files about registries, such as `/etc/containerd/certs.d`.
+    /// The directory of `hosts.toml` files about registries, `/etc/containerd/certs.d` if there are `registries`; left as it
+    /// is otherwise. Where containerd does not look there yet, it restarts once; pods stay.
     pub(super) registry_config_path: Option<AbsPath>,
+    /// Registries by the host in the names of their images, such as `docker.io` or `registry.example:5000`; `_default` is for
+    /// those not named. Each is a `hosts.toml` of its own below `registryConfigPath`, owned whole; a change is taken up by
+    /// the next pull, and nothing restarts. Files there of registries that are not named stay.
+    pub(super) registries: BTreeMap<String, RegistrySection>,
     /// Where CNI plugins and their configuration are.
     pub(super) cni: CniSection,
+    /// How many files containerd may have open (`LimitNOFILE=`, soft and hard), in a drop-in `limit-nofile.conf` of its unit.
+    /// Containers inherit it. By default the unit's own limit stays. systemd takes as much of it as the node allows
+    /// (`fs.nr_open`), and does not say when that is less. A change restarts it; pods stay.
+    #[schemars(range(min = 1024, max = 1_073_741_816))]
+    pub(super) limit_no_file: Option<u32>,
     /// The configuration file. The unit must start containerd with it.
     pub(crate) config_file: AbsPath,
     /// The package that provides containerd, such as `containerd` or `containerd.io`; it is installed first.
@@ -48,7 +61,9 @@ impl Default for ContainerdSection {
             allow_driver_change: false,
             sandbox_image: None,
             registry_config_path: None,
+            registries: BTreeMap::new(),
             cni: CniSection::default(),
+            limit_no_file: None,
             config_file: known("/etc/containerd/config.toml"),
             package: None,
             service: known("containerd.service"),

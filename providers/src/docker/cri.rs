@@ -12,6 +12,7 @@ use engine::step::Gate;
 use super::section::CriDockerdSection;
 use super::service::socket_of;
 use super::{Engine, Provided, declare, version};
+use crate::dropin;
 use crate::file::{FileTarget, managed_directory};
 use crate::runtime::{Chosen, KubernetesVersion, Refusal, Stop, canonical};
 use crate::section::{constant_path, items, requires};
@@ -117,7 +118,7 @@ fn is_managed(
                 .get("dropIns")
                 .is_some_and(|drop_ins| !drop_ins.entries().is_empty())
     });
-    listed || with_drop_ins
+    listed || with_drop_ins || !dropin::asked_of(unit, sections).is_empty()
 }
 
 /// cri-dockerd starts at once; it gives up on a Docker that does not answer within seconds.

@@ -18,11 +18,12 @@ mod tests;
 pub(crate) mod version;
 
 use engine::diagnostic::{Diagnostic, Problems};
-use engine::name::{PackageName, ResourceId};
-use engine::question::{Observed, Question, Unanswered};
+use engine::name::{PackageName, ResourceId, UnitName};
+use engine::question::{FileState, Observed, Question, Unanswered};
 use engine::resource::{Declared, Resource, Sections, Situation};
 use engine::source::Span;
-use engine::step::Gate;
+use engine::spec::Node;
+use engine::step::{Disruption, Gate};
 
 pub(crate) use cri::{PACKAGES as CRI_DOCKERD_PACKAGES, SOCKET as CRI_DOCKERD_SOCKET};
 use daemon::DaemonConfig;
@@ -31,8 +32,8 @@ use service::DockerService;
 use version::Version;
 
 use crate::package::PackageResource;
-use crate::runtime::{Chosen, Stop, decode, listed_package, planned_version};
-use crate::section::check_not_managed;
+use crate::runtime::{Chosen, Daemons, Stop, decode, listed_package, planned_version};
+use crate::section::{check_not_managed, constant_path};
 use crate::service::{UnitOwner, service_for};
 
 /// The kind of the resource that is dockerd's configuration file.
@@ -134,6 +135,39 @@ pub(crate) fn compile(
         declared.extend(cri::compile(cri_dockerd, docker, engine, chosen));
     }
     declared
+}
+
+/// Returns its daemons, as far as other sections build on them.
+pub(crate) fn daemons(node: &Node) -> Option<Daemons> {
+    let mut unheard = Problems::default();
+    let mut section: DockerSection = decode(node, &mut unheard)?;
+    section::complete(&mut section, node, &mut unheard);
+    let (cri_service, socket) = match section.cri_dockerd {
+        Some(cri) => (
+            Some(cri.service),
+            Some(cri.socket.unwrap_or_else(|| constant_path(cri::SOCKET))),
+        ),
+        None => (None, None),
+    };
+    Some(Daemons {
+        service: section.service,
+        cri_service,
+        socket,
+        limit_no_file: section.limit_no_file,
+    })
+}
+
+/// Returns what a restart of a unit does to what runs on the node: that of dockerd takes its containers along, unless they
+/// live on. What dockerd is told now is known where the spec chooses Docker Engine.
+pub(crate) fn restart_disruption(unit: &UnitName, observed: &Observed) -> Disruption {
+    let usual = DockerSection::default();
+    if *unit != usual.service {
+        return Disruption::Restart;
+    }
+    match observed.file(&usual.config_file) {
+        Ok(FileState::Regular(file)) if service::keeps_containers(file) => Disruption::Restart,
+        Ok(_) | Err(_) => Disruption::PodLoss,
+    }
 }
 
 fn declare(resource: impl Resource + 'static, span: Span) -> Declared {

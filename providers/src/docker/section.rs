@@ -31,6 +31,12 @@ pub(crate) struct DockerSection {
     pub(super) data_root: Option<AbsPath>,
     /// Mirrors of Docker Hub, such as `https://mirror.example`; the whole list.
     pub(super) registry_mirrors: Option<Vec<String>>,
+    /// How many files dockerd may have open (`LimitNOFILE=`, soft and hard), in a drop-in `limit-nofile.conf` of its unit.
+    /// Containers inherit it. By default the unit's own limit stays. systemd takes as much of it as the node allows
+    /// (`fs.nr_open`), and does not say when that is less. A change restarts it, which stops all containers unless
+    /// `liveRestore` is on.
+    #[schemars(range(min = 1024, max = 1_073_741_816))]
+    pub(super) limit_no_file: Option<u32>,
     /// The configuration file. The unit must start dockerd with it.
     pub(crate) config_file: AbsPath,
     /// The package that provides dockerd, such as `docker.io`, `docker-ce` or `docker-ee`; it is installed first.
@@ -88,6 +94,7 @@ impl Default for DockerSection {
             log_opts: BTreeMap::new(),
             data_root: None,
             registry_mirrors: None,
+            limit_no_file: None,
             config_file: known("/etc/docker/daemon.json"),
             package: None,
             service: known("docker.service"),

@@ -84,10 +84,7 @@ impl DockerService {
     /// Whether containers outlive a restart: live-restore is on before it and after it, and they stay where they are.
     fn keeps_containers(&self, situation: &Situation<'_>) -> Result<bool, Unanswered> {
         let before = match situation.observed.file(&self.config)? {
-            FileState::Regular(RegularFile {
-                content: Some(content),
-                ..
-            }) => lives(content),
+            FileState::Regular(file) => keeps_containers(file),
             _ => false,
         };
         let proposal = situation.proposed.get(&self.config_id);
@@ -156,6 +153,11 @@ pub(super) fn socket_of(service: &UnitName) -> UnitName {
     format!("{stem}.socket")
         .parse()
         .unwrap_or_else(|_| service.clone())
+}
+
+/// Whether a configuration file lets containers live on without the daemon.
+pub(super) fn keeps_containers(file: &RegularFile) -> bool {
+    file.content.as_deref().is_some_and(lives)
 }
 
 fn lives(content: &[u8]) -> bool {

@@ -8,8 +8,9 @@ use engine::resource::{Action, Decision, Proposal, Relation, Situation, TextChan
 use engine::step::{Content, FileCheck, Gate, Replaces, Step};
 
 use super::refusal;
+use crate::docker;
 use crate::section::{notifies, requires};
-use crate::service::{DEFAULT_GATE, is_running, unit_files};
+use crate::service::{DEFAULT_GATE, is_running, unit_files, unit_packages};
 
 /// Where a file stands, what it looks like from outside, and who must know when it changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,7 +95,7 @@ impl FileTarget {
     }
 
     fn create(&self, content: Content, situation: &Situation<'_>) -> Result<Decision, Unanswered> {
-        let packaged = self.comes_with_package(situation);
+        let packaged = comes_with_package(&self.after, situation);
         if !packaged && let Some(refused) = refusal::parent(&self.path, situation)? {
             return Ok(refused);
         }
@@ -197,26 +198,23 @@ impl FileTarget {
             .collect()
     }
 
-    fn comes_with_package(&self, situation: &Situation<'_>) -> bool {
-        self.after
-            .iter()
-            .any(|resource| resource.kind() == "package" && situation.changes(resource))
-    }
-
     fn attribute_differences(&self, found: &Attributes) -> Vec<(&'static str, String, String)> {
         attribute_differences(found, (self.mode, &self.owner, &self.group))
     }
 }
 
 /// Plans the removal of a file that hardstand created: the units that read it are restarted, unless they cannot be, since
-/// systemd has no unit file of theirs or loses it in this plan.
+/// systemd has no unit file of theirs, or loses it in this plan, perhaps with the package that brought it.
 pub(super) fn remove(path: &AbsPath, situation: &Situation<'_>) -> Result<Decision, Unanswered> {
     let observed = situation.observed;
+    let goes = |origin: &ResourceId| {
+        let proposal = situation.proposed.get(origin);
+        situation.dropped.contains(origin)
+            || proposal.is_some_and(|proposal| proposal.action == Action::Delete)
+    };
     let restarts = |unit: &UnitName| {
-        let dropped = unit_files(unit)
-            .iter()
-            .any(|file| situation.dropped.contains(file));
-        !dropped
+        let mut origins = unit_files(unit).into_iter().chain(unit_packages(unit));
+        !origins.any(|origin| goes(&origin))
             && observed
                 .unit(unit)
                 .is_ok_and(|state| is_running(state) && state.property("LoadState") == "loaded")
@@ -236,6 +234,11 @@ pub(super) fn remove(path: &AbsPath, situation: &Situation<'_>) -> Result<Decisi
         })
         .collect();
     let mut proposal = removal(path, file, running.clone());
+    proposal.disruption = running
+        .iter()
+        .map(|unit| docker::restart_disruption(unit, observed))
+        .max()
+        .unwrap_or_default();
     if is_unit_file(path) {
         proposal.steps.push(Step::ReloadUnitFiles);
     }
@@ -271,6 +274,13 @@ pub(crate) fn is_unit_file(path: &AbsPath) -> bool {
     ["/etc/systemd/system/", "/usr/lib/systemd/system/"]
         .iter()
         .any(|directory| path.as_str().starts_with(directory))
+}
+
+/// Whether a package that comes first is changed in this plan, and may bring what is missing.
+pub(super) fn comes_with_package(after: &[ResourceId], situation: &Situation<'_>) -> bool {
+    after
+        .iter()
+        .any(|resource| resource.kind() == "package" && situation.changes(resource))
 }
 
 /// Whether a package is installed or upgraded in this plan.

@@ -2,10 +2,12 @@
 //!
 //! Each runtime is a module of its own with a function `compile`, which turns its field of `runtime` into resources. Here
 //! is what does not depend on which one it is: the sections themselves (`section`), the Kubernetes version and its pause
-//! image (`version`), the versions of the CRI (`cri`), the guard of nodes that have joined a cluster (`joined`), packages that the spec lists (`package`),
-//! and the ends of a weighing (`refusal`).
+//! image (`version`), the versions of the CRI (`cri`), the guard of nodes that have joined a cluster (`joined`), packages that
+//! the spec lists (`package`), and the ends of a weighing (`refusal`).
 
+mod authority;
 mod cri;
+mod daemons;
 mod joined;
 mod package;
 mod refusal;
@@ -19,7 +21,9 @@ use engine::resource::{Declared, Provider, Section, Sections};
 use engine::source::Span;
 use engine::spec::Node;
 
+pub(crate) use authority::read_authority;
 pub(crate) use cri::Spoken;
+pub(crate) use daemons::{Daemons, daemons, drop_ins};
 pub(crate) use joined::{DriverChange, has_joined, joined_marks};
 pub(crate) use package::{listed_package, package_id, planned_version};
 pub(crate) use refusal::{Refusal, Stop};

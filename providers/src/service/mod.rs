@@ -46,6 +46,14 @@ pub(crate) fn unit_files(unit: &UnitName) -> Vec<ResourceId> {
         .collect()
 }
 
+/// Returns the packages that usually bring a unit: those of its name.
+pub(crate) fn unit_packages(unit: &UnitName) -> impl Iterator<Item = ResourceId> {
+    let stem = unit.as_str().split('.').next().unwrap_or_default();
+    [stem.to_owned(), format!("{stem}.io"), format!("{stem}-ce")]
+        .into_iter()
+        .map(|name| ResourceId::new("package", name))
+}
+
 /// Owns `services`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Services;
