@@ -497,7 +497,13 @@ impl Seen {
     fn observed(mut self, questions: &[Question]) -> Result<Observed, AnswerError> {
         self.settle_parameters();
         let of_receipts = self.receipts.iter().flat_map(|receipt| &receipt.questions);
-        let questions: BTreeSet<Question> = questions.iter().chain(of_receipts).cloned().collect();
+        let of_debts = self.owed.iter().cloned().map(Question::Unit);
+        let questions: BTreeSet<Question> = questions
+            .iter()
+            .chain(of_receipts)
+            .cloned()
+            .chain(of_debts)
+            .collect();
         self.check_asked(&questions)?;
         // Without an answer stay files that vanished meanwhile, and the questions of receipts that were kept.
         let answers = questions

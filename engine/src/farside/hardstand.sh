@@ -277,8 +277,8 @@ h_ask() {
 	esac
 }
 
-# What hardstand left here: generation, open transaction, owed restarts, receipts. It asks the questions of every
-# receipt that is not kept.
+# What hardstand left here: generation, open transaction, owed restarts, receipts. It asks for every unit that is owed a
+# restart, and the questions of every receipt that is not kept.
 h_observe_state() {
 	[ -e "$h_state" ] || return 0
 	if [ ! -r "$h_state" ] || [ ! -x "$h_state" ]; then
@@ -300,6 +300,7 @@ h_observe_state() {
 		[ -e "$h_path" ] || continue
 		h_encode "${h_path##*/}"
 		printf '~owed %s\n' "$h_out"
+		h_ask_too "unit $h_out"
 	done
 	set +f
 	set -- "$h_state"/receipts/*

@@ -14,7 +14,7 @@ mod tests;
 use engine::diagnostic::Problems;
 use engine::name::{ResourceId, UnitName};
 use engine::question::UnitState;
-use engine::resource::{Declared, Provider, Section, Sections};
+use engine::resource::{Declared, Provider, Resource, Section, Sections};
 use engine::step::Gate;
 
 pub use owner::{OwnedService, UnitOwner, service_for};
@@ -66,5 +66,9 @@ impl Provider for Services {
 
     fn compile(&self, sections: &Sections<'_>, problems: &mut Problems) -> Vec<Declared> {
         compile::compile(sections, problems)
+    }
+
+    fn unnamed_unit(&self, unit: &UnitName) -> Option<Box<dyn Resource>> {
+        Some(Box::new(ServiceResource::new(unit.clone())))
     }
 }
