@@ -1990,6 +1990,9 @@ h_do_gated() {
 		h_cri_version "$h_socket"
 		h_base_cri=$?
 	fi
+	# A unit that does not pass is owed a restart: it may look fine whenever it is asked.
+	h_why='its owed restart could not be noted'
+	[ "$h_verb" = reload ] || h_owe "$h_service" || return 1
 	if h_act_and_gate; then
 		case $h_verb in
 		reload) h_settle_own "$h_service" ;;
