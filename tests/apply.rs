@@ -223,3 +223,32 @@ fn a_start_that_did_not_pass_its_gate_is_owed() {
     lab.converge(&spec);
     lab.expect_no_changes(&spec);
 }
+
+#[test]
+fn a_unit_that_runs_once_is_not_started_again_and_again() {
+    let Some(lab) = Lab::boot(&["a=trixie"]) else {
+        return;
+    };
+    let spec = lab.spec(
+        "files:\n  - path: /etc/systemd/system/once.service\n    \
+         content: \"[Service]\\nType=oneshot\\nExecStart=/bin/true\\n\"\n\
+         services: [{ name: once.service, active: true, steadySeconds: 1 }]",
+    );
+    let applied = run(lab.hardstand("apply", &spec).arg("--yes"));
+    assert_eq!(applied.code, Some(1), "{applied:#?}");
+    assert!(
+        applied.stdout.contains("it ran and is over"),
+        "{applied:#?}"
+    );
+    let planned = run(&mut lab.hardstand("plan", &spec));
+    assert_eq!(planned.code, Some(1), "{planned:#?}");
+    assert!(
+        planned.stdout.contains("runs once and is over"),
+        "{planned:#?}"
+    );
+
+    lab.converge(&lab.spec(
+        "services: [{ name: once.service, active: true, steadySeconds: 1, \
+         dropIns: { stay: \"[Service]\\nRemainAfterExit=yes\" } }]",
+    ));
+}

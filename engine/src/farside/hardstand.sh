@@ -686,7 +686,7 @@ h_observe_units() {
 	if h_has systemctl && [ -d /run/systemd/system ]; then
 		h_value=$(systemctl show --no-pager --property=LoadState,ActiveState,SubState,UnitFileState,FragmentPath \
 			--property=DropInPaths,NeedDaemonReload,ExecMainStartTimestamp,InvocationID,NRestarts,MainPID \
-			--property=Type,CanReload,StateChangeTimestamp -- $h_units 2>/dev/null)
+			--property=Type,RemainAfterExit,CanReload,StateChangeTimestamp -- $h_units 2>/dev/null)
 		h_reason='systemctl%20show%20failed'
 	else
 		h_reason='systemd%20is%20not%20running'
@@ -2035,7 +2035,9 @@ h_wait_active() {
 		active) [ "$h_invocation" = "$h_before" ] || return 0 ;;
 		failed) return 1 ;;
 		inactive)
-			[ "$h_type" = oneshot ] && [ "$h_result" = success ] && [ "$h_invocation" != "$h_before" ]
+			[ "$h_type $h_result" = 'oneshot success' ] || return 1
+			h_why='it ran and is over: a unit of Type=oneshot without RemainAfterExit=yes does not stay active'
+			[ "$h_verb" != start ] && [ "$h_invocation" != "$h_before" ]
 			return
 			;;
 		esac

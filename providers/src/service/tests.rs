@@ -227,6 +227,31 @@ services: [{name: x.service, enabled: true, active: true}]";
 }
 
 #[test]
+fn a_unit_that_runs_once_is_never_active() {
+    const ONCE: [(&str, &str); 3] = [
+        ("Type", "oneshot"),
+        ("RemainAfterExit", "no"),
+        ("ActiveState", "inactive"),
+    ];
+    assert_eq!(
+        plan("active: true", &ONCE),
+        [
+            "service/x.service Refused: `x.service` runs once and is over: `active: true` would never hold, and start it at \
+             every apply"
+        ]
+    );
+    assert_eq!(plan("enabled: true", &ONCE), [""; 0]);
+    let remains = [ONCE[0], ("RemainAfterExit", "yes"), ONCE[2]];
+    let starts = ["service/x.service: active inactive->active"];
+    assert_eq!(plan("active: true", &remains), starts);
+    // A drop-in of the same plan may make it remain.
+    let drop_in = "active: true, dropIns: {a: \"[Service]\\nRemainAfterExit=yes\"}";
+    let host = Machine::debian().unit("x.service", &ONCE);
+    let plan = host.plan(&format!("services: [{{name: x.service, {drop_in}}}]"));
+    assert_eq!(plan.unplanned, []);
+}
+
+#[test]
 fn a_unit_comes_with_its_package() {
     let spec =
         "packages: [chrony]\nservices: [{name: chrony.service, enabled: true, active: true}]";
