@@ -252,3 +252,23 @@ fn a_unit_that_runs_once_is_not_started_again_and_again() {
          dropIns: { stay: \"[Service]\\nRemainAfterExit=yes\" } }]",
     ));
 }
+
+#[test]
+fn systemd_reads_unit_files_that_no_service_names() {
+    let Some(lab) = Lab::boot(&["a=trixie"]) else {
+        return;
+    };
+    let spec = |text: &str| {
+        lab.spec(&format!(
+            "files:\n  - path: /etc/systemd/system/lab.service\n    \
+             content: \"[Unit]\\nDescription={text}\\n[Service]\\nExecStart=/bin/sleep inf\\n\""
+        ))
+    };
+    lab.converge(&spec("one"));
+    let process = lab.ask("a", "systemctl start lab && systemctl show -P MainPID lab");
+    let two = spec("two");
+    lab.converge(&two);
+    lab.expect_no_changes(&two);
+    let told = "systemctl show -P Description -P NeedDaemonReload -P MainPID lab";
+    assert_eq!(lab.ask("a", told), format!("{process}\ntwo\nno"));
+}

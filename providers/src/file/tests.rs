@@ -203,7 +203,7 @@ fn a_restart_that_a_removal_owes_is_not_lost() {
     host.apply(&plan);
     let plan = host.converge("services: []");
     let restart = change(&plan, "service/x.service");
-    assert!(matches!(&restart.reasons[..], [Reason::Owed(_)]));
+    assert!(matches!(&restart.reasons[..], [Reason::Owed(_), ..]));
     assert!(restart.receipt.is_none() && host.owed.is_empty());
 }
 

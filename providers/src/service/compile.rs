@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::owner::{configs_of, owned_units, take_up};
 use super::resource::{OnChange, ServiceResource, Wishes};
+use super::systemd;
 use crate::file::{managed_directory, managed_file};
 use crate::section::{decode, items, written};
 
@@ -94,6 +95,7 @@ pub(super) fn compile(sections: &Sections<'_>, problems: &mut Problems) -> Vec<D
         }
         let mut resource = ServiceResource::new(entry.name.clone());
         resource.configs = configs_of(&entry.name, sections);
+        resource.after = systemd::comes_before(&entry.name, sections);
         take_up(&entry, &mut resource);
         declared.push(Declared {
             resource: Box::new(resource),
@@ -101,6 +103,8 @@ pub(super) fn compile(sections: &Sections<'_>, problems: &mut Problems) -> Vec<D
             written: written(node, &entry.requires, &entry.notifies),
         });
     }
+    let named = |unit: &str| owned.contains(unit) || seen.keys().any(|name| name.as_str() == unit);
+    declared.extend(systemd::compile(sections, &named));
     declared
 }
 

@@ -7,7 +7,7 @@ use engine::resource::{Action, Decision, Proposal, Reason, Situation, Topic};
 use engine::step::Step;
 
 use super::resource::{OnChange, ServiceResource, Wishes};
-use super::{is_running, unit_files};
+use super::{is_running, unit_files, without_systemd};
 use crate::file::{installs, is_unit_file, refused};
 
 /// Compares a unit with what is wished for it.
@@ -16,9 +16,7 @@ pub(super) fn decide(
     situation: &Situation<'_>,
 ) -> Result<Decision, Unanswered> {
     if situation.facts().init != Init::Systemd {
-        return Ok(Decision::Unknown(
-            "the host does not run systemd".to_owned(),
-        ));
+        return Ok(without_systemd());
     }
     let state = situation.observed.unit(&service.unit)?;
     if !state.exists() {

@@ -8,18 +8,20 @@ mod compile;
 mod decide;
 mod owner;
 mod resource;
+mod systemd;
 #[cfg(test)]
 mod tests;
 
 use engine::diagnostic::Problems;
 use engine::name::{ResourceId, UnitName};
 use engine::question::UnitState;
-use engine::resource::{Declared, Provider, Resource, Section, Sections};
+use engine::resource::{Decision, Declared, Provider, Resource, Section, Sections};
 use engine::step::Gate;
 
 pub use owner::{OwnedService, UnitOwner, service_for};
 pub use resource::{OnChange, ServiceResource, Wishes};
 
+use crate::file::refused;
 use crate::section::list_schema;
 
 /// What must hold after a unit was restarted, unless its provider knows better.
@@ -32,6 +34,14 @@ pub const DEFAULT_GATE: Gate = Gate {
 /// Whether a unit runs, or keeps trying to: a kubelet that has no cluster yet restarts every ten seconds.
 pub fn is_running(unit: &UnitState) -> bool {
     unit.is_active() || unit.property("ActiveState") == "activating"
+}
+
+/// Returns what is said of anything that systemd would have to do where it is not the init.
+pub(crate) fn without_systemd() -> Decision {
+    refused(
+        "the host does not run systemd",
+        "leave out units for this host, or give it a systemd",
+    )
 }
 
 /// Returns the files that a spec may hold a unit in: its own, and that of the template it is an instance of.
@@ -61,7 +71,7 @@ impl Provider for Services {
     }
 
     fn kinds(&self) -> &'static [&'static str] {
-        &["service"]
+        &["service", systemd::KIND]
     }
 
     fn compile(&self, sections: &Sections<'_>, problems: &mut Problems) -> Vec<Declared> {

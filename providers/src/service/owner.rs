@@ -10,6 +10,7 @@ use engine::step::Gate;
 
 use super::compile::{ServiceEntry, drop_in_path, entries, wishes};
 use super::resource::ServiceResource;
+use super::systemd;
 use crate::section::{managed_paths, written};
 
 /// Sections below `spec:` with the units they own.
@@ -78,6 +79,7 @@ pub fn service_for(owner: UnitOwner, sections: &Sections<'_>) -> OwnedService {
     resource.configs = configs;
     resource.gate = gate;
     resource.configs.extend(configs_of(&unit, sections));
+    resource.after = systemd::comes_before(&unit, sections);
     let Some((node, entry)) = entry else {
         return OwnedService {
             resource,
