@@ -272,3 +272,21 @@ fn systemd_reads_unit_files_that_no_service_names() {
     let told = "systemctl show -P Description -P NeedDaemonReload -P MainPID lab";
     assert_eq!(lab.ask("a", told), format!("{process}\ntwo\nno"));
 }
+
+#[test]
+fn quiet_prints_the_result_only() {
+    let Some(lab) = Lab::boot(&["a=trixie"]) else {
+        return;
+    };
+    let spec = lab.spec("files: [{ path: /etc/example.conf, content: \"one\\n\" }]");
+    let applied = run(lab.hardstand("apply", &spec).args(["--yes", "-q"]));
+    assert_eq!(applied.code, Some(0), "{applied:#?}");
+    assert_eq!(applied.stderr, "", "{applied:#?}");
+    assert!(!applied.stdout.contains("Plan: "), "{applied:#?}");
+    assert!(
+        applied.stdout.contains("Applied: 1 change."),
+        "{applied:#?}"
+    );
+    let again = run(lab.hardstand("apply", &spec).args(["--yes", "-q"]));
+    assert!(again.stdout.contains("No changes."), "{again:#?}");
+}
