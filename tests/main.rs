@@ -12,6 +12,7 @@ mod docker;
 mod examples;
 mod faults;
 mod main_job;
+mod powerless;
 mod support;
 mod tidy;
 mod trust;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use engine::facts::Facts;
+use engine::facts::{Facts, Init};
 use engine::name::{HostName, ResourceId};
 use engine::plan::{Change, HostPlan, Inputs, Plan, Unplanned, Unreachable, Verdict};
 use engine::report::{ChangeReport, HostOutcome, HostReport, Outcome, Report};
@@ -78,7 +78,11 @@ fn because(mut change: Change, reasons: &[Reason]) -> Change {
 fn host_plan(name: &str, changes: Vec<Change>) -> HostPlan {
     HostPlan {
         host: host(name),
-        facts: Facts::default(),
+        facts: Facts {
+            root: true,
+            init: Init::Systemd,
+            ..Facts::default()
+        },
         questions: Vec::new(),
         guards: Vec::new(),
         changes,

@@ -339,8 +339,7 @@ impl Seen {
             ("cgroup", ["v1"]) => facts.cgroup = CgroupVersion::V1,
             ("cgroup", ["v2"]) => facts.cgroup = CgroupVersion::V2,
             ("root", ["yes"]) => facts.root = true,
-            // Not root: what hardstand left here is not known, and `root` says so.
-            ("state", ["unreadable"]) => {}
+            ("state", ["unreadable"]) => facts.records_unreadable = true,
             ("generation", [number]) => facts.generation = number.parse().ok()?,
             ("open", [id]) => facts.open_transaction = Some((*id).to_owned()),
             ("command", [name]) => return Some(facts.commands.insert((*name).to_owned())),

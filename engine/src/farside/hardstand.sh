@@ -983,9 +983,9 @@ h_name_transaction() {
 
 # Refuses a host that cannot hold a transaction.
 h_require_host() {
-	h_is_root || h_refuse root 'changes need root'
+	h_is_root || h_refuse root 'changes need root: become it with sudo, or log in as root'
 	if [ ! -d /run/systemd/system ] || ! h_has systemd-run; then
-		h_refuse systemd 'changes need a host that runs systemd'
+		h_refuse systemd 'changes need systemd as the running init, and systemd-run'
 	fi
 	for h_command in base64 cat chmod chown cp date df grep head ln mkdir mv readlink rm rmdir sha256sum sleep stat sync \
 		tail timeout; do

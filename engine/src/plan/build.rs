@@ -36,6 +36,7 @@ pub fn plan_host(
     }
     walk.remove_rest();
     walk.visit_unnamed(&named);
+    walk.unplanned.extend(unknown_records(observed));
     HostPlan {
         host: host.clone(),
         facts: observed.facts.clone(),
@@ -46,6 +47,19 @@ pub fn plan_host(
         unchanged: walk.unchanged,
         forgotten: walk.forgotten,
     }
+}
+
+/// Returns what stands for all that the host's records would tell, where they cannot be read.
+fn unknown_records(observed: &Observed) -> Option<Unplanned> {
+    observed.facts.records_unreadable.then(|| Unplanned {
+        resource: ResourceId::new("hardstand", "records"),
+        verdict: Verdict::Unknown,
+        reason: "only root may read what hardstand keeps on the host, so what is no longer named and which restarts are owed \
+                 is not known"
+            .to_owned(),
+        help: Some("plan as root: write `become: sudo` in the inventory, or log in as root".to_owned()),
+        source: None,
+    })
 }
 
 fn notifier(id: &ResourceId) -> Predecessor<'_> {

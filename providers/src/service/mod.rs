@@ -40,7 +40,7 @@ pub fn is_running(unit: &UnitState) -> bool {
 pub(crate) fn without_systemd() -> Decision {
     refused(
         "the host does not run systemd",
-        "leave out units for this host, or give it a systemd",
+        "hardstand changes only hosts that run systemd; leave this one out with the selector in `hosts`",
     )
 }
 

@@ -33,6 +33,7 @@ struct Seen<'a> {
     host: Option<&'a HostName>,
     changes: Vec<SeenChange<'a>>,
     unplanned: &'a [Unplanned],
+    obstacle: Option<&'a str>,
     forgotten: &'a [ResourceId],
     unchanged: &'a [ResourceId],
 }
@@ -95,6 +96,7 @@ fn key(plan: &HostPlan, view: &PlanView) -> String {
         host: (view.grouping == Grouping::ByHost).then_some(&plan.host),
         changes: plan.changes.iter().map(seen_change).collect(),
         unplanned: &plan.unplanned,
+        obstacle: plan.obstacle(),
         forgotten: &plan.forgotten,
         unchanged: match view.unchanged {
             Unchanged::Shown => &plan.unchanged,

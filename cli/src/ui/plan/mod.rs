@@ -152,6 +152,12 @@ fn section(out: &mut String, group: &Group<'_>, view: &PlanView) {
     for unplanned in &host.unplanned {
         change::unplanned(out, unplanned, columns, view.width);
     }
+    if let Some(obstacle) = host.obstacle().filter(|_| !host.changes.is_empty()) {
+        let start = Line::indent(2)
+            .paint(RED.bold(), "apply is refused:")
+            .add(" ");
+        paragraph(out, start, 4, PLAIN, obstacle, view.width);
+    }
     for resource in &host.forgotten {
         let text = format!(
             "{resource} stays as it is: the spec no longer names it, and there is nothing that hardstand made and can remove"
