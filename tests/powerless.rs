@@ -1,5 +1,6 @@
 //! Nodes that can be looked at and not be changed: without root, and without systemd. A plan goes as far as it can and says
-//! what it cannot see; apply is refused before anything is written.
+//! what it cannot see; apply is refused before anything is written. And nodes on which something stands in the way: it is
+//! named.
 
 use std::path::{Path, PathBuf};
 
@@ -105,4 +106,40 @@ fn without_systemd_units_are_refused_and_nothing_is_changed() {
         "a",
         "test ! -e /etc/example.conf && test ! -e /var/lib/hardstand",
     );
+}
+
+#[test]
+fn what_stands_in_the_way_is_named() {
+    let Some(lab) = Lab::boot(&["a=trixie"]) else {
+        return;
+    };
+    let _mounted = lab.ask(
+        "a",
+        "mkdir /srv/small && mount -t tmpfs -o mode=755,ro none /srv/small && \
+         echo mine >/etc/mine && mount --bind /etc/hostname /etc/mine",
+    );
+    let spec = lab.spec(
+        "files:\n  - { path: /srv/small/file, content: x }\n  - { path: /etc/mine, content: x }",
+    );
+    let applied = hardstand(&lab, "apply", &spec, &lab.inventory(), &["--yes"]);
+    expect(
+        &applied,
+        1,
+        &[
+            "nothing can be written to /srv/small: Read-only file system",
+            "write /etc/mine: something is mounted there; unmount it",
+        ],
+    );
+
+    let plan = || hardstand(&lab, "plan", &spec, &lab.inventory(), &[]);
+    let _stray = lab.ask("a", "touch '/var/lib/hardstand/owed/no unit'");
+    let stray = "/var/lib/hardstand/owed/no%20unit is not named like a unit";
+    expect(&plan(), 4, &[stray]);
+    let _away = lab.ask(
+        "a",
+        "rm /var/lib/hardstand/owed/*unit && mv /usr/bin/sha256sum /usr/bin/sha",
+    );
+    expect(&plan(), 1, &["cannot be read: there is no sha256sum"]);
+    let applied = hardstand(&lab, "apply", &spec, &lab.inventory(), &["--yes"]);
+    expect(&applied, 1, &["changes need the command sha256sum"]);
 }

@@ -54,7 +54,9 @@ pub enum AnswerError {
     #[error("the host answered what was not asked: \"{0}\"")]
     NotAsked(String),
     /// A receipt on the host that cannot be read.
-    #[error("the host's record /var/lib/hardstand/receipts/{record} cannot be read: {reason}")]
+    #[error(
+        "the host's record /var/lib/hardstand/receipts/{record} cannot be read: {reason}; move it away, and what it says is forgotten"
+    )]
     Receipt {
         /// The name of its file.
         record: String,

@@ -299,6 +299,7 @@ h_observe_state() {
 	for h_path; do
 		[ -e "$h_path" ] || continue
 		h_encode "${h_path##*/}"
+		h_is_word "${h_path##*/}" || h_refuse state "$h_state/owed/$h_out is not named like a unit; remove it"
 		printf '~owed %s\n' "$h_out"
 		h_ask_too "unit $h_out"
 	done
@@ -508,6 +509,8 @@ h_observe_files() {
 		h_observe_list "${h_list#* }" "${h_list%% *}"
 	done
 	[ -n "$h_paths" ] || return 0
+	h_hasher=1
+	h_has sha256sum || h_hasher=
 	for h_line in $(stat -c "file %a %f %u %g %U:%G:%n$h_nl~size %f %s %h %Y %n" -- $h_paths 2>/dev/null); do
 		h_observe_stat "$h_line"
 	done
@@ -609,6 +612,8 @@ h_observe_stat() {
 	h_encode "$h_path"
 	if [ ! -r "$h_path" ]; then
 		printf 'unreadable %s permission%%20denied\n' "$h_out"
+	elif [ -z "$h_hasher" ]; then
+		printf 'unreadable %s there%%20is%%20no%%20sha256sum\n' "$h_out"
 	elif [ "$h_size" -gt "$h_digest_limit" ]; then
 		printf 'unreadable %s larger%%20than%%2064%%20MiB\n' "$h_out"
 	else
@@ -989,7 +994,7 @@ h_require_host() {
 	fi
 	for h_command in base64 cat chmod chown cp date df grep head ln mkdir mv readlink rm rmdir sha256sum sleep stat sync \
 		tail timeout; do
-		h_has "$h_command" || h_refuse tools "there is no $h_command"
+		h_has "$h_command" || h_refuse tools "changes need the command $h_command, and the host has none"
 	done
 }
 
@@ -998,11 +1003,11 @@ h_open_state() {
 	for h_path in "$h_state" "$h_state/txn" "$h_state/receipts" "$h_state/owed"; do
 		[ -e "$h_path" ] || [ -L "$h_path" ] || mkdir -- "$h_path" 2>/dev/null
 		[ "$(stat -c '%F %u %g %a' -- "$h_path" 2>/dev/null)" = 'directory 0 0 700' ] ||
-			h_refuse state "$h_path is not a directory of root with mode 0700"
+			h_refuse state "$h_path is not a directory of root with mode 0700; see who changed that, and mend it"
 	done
 	h_value=1
 	[ ! -e "$h_state/version" ] || read -r h_value <"$h_state/version"
-	[ "$h_value" = 1 ] || h_refuse version "another version of hardstand keeps its state here: format $h_value"
+	[ "$h_value" = 1 ] || h_refuse version "another version of hardstand keeps its state here, in format $h_value; use that version"
 	[ -e "$h_state/version" ] || h_put "$h_state/version" 1 || h_refuse state "$h_state cannot be written"
 }
 
@@ -1687,7 +1692,9 @@ h_parents_are_safe() {
 h_fill_temp() {
 	h_why='the temporary file could not be written'
 	(set -C && cat -- "$h_dir/content/$1" >"$h_temp") 2>"$h_dir/said" || {
+		# The shell says which line of ours it was, and then what is wrong.
 		h_why=$(tail -n 1 -- "$h_dir/said")
+		h_why="nothing can be written to ${h_temp%/*}: ${h_why##*: }"
 		return 1
 	}
 	h_value=$(sha256sum <"$h_temp")
@@ -1747,7 +1754,11 @@ h_install_temp() {
 	if [ "$h_now" = absent ]; then
 		h_try ln -- "$h_temp" "$h_target" && h_try rm -- "$h_temp"
 	else
-		h_try mv -T -- "$h_temp" "$h_target"
+		h_try mv -T -- "$h_temp" "$h_target" && return
+		case $h_why in
+		*' busy') h_why='something is mounted there; unmount it, or manage the file that is mounted' ;;
+		esac
+		return 1
 	fi
 }
 
