@@ -35,13 +35,12 @@ impl Inventory {
 
 /// Warns of hosts that are reached in the same way: the machine behind them would be changed by both at once.
 fn warn_of_one_machine(hosts: &[Host], problems: &mut Problems) {
-    let mut reached: BTreeMap<(&str, Option<u16>, Vec<String>), Vec<&Host>> = BTreeMap::new();
+    let mut reached: BTreeMap<_, Vec<&Host>> = BTreeMap::new();
     for host in hosts {
         let jump = host.ssh.jump.iter().flatten().map(JumpHost::to_string);
-        reached
-            .entry((&host.address, host.ssh.port, jump.collect()))
-            .or_default()
-            .push(host);
+        let jump: Vec<_> = jump.collect();
+        let way = (&host.address, host.ssh.port, jump);
+        reached.entry(way).or_default().push(host);
     }
     for ((address, port, _), hosts) in reached {
         let Some((first, others)) = hosts.split_first() else {

@@ -157,7 +157,11 @@ fn removing_a_drop_in_restarts_the_unit() {
             &restart.steps[..],
             [Step::ReloadUnitFiles, Step::RestartUnit { .. }]
         ));
-        assert_eq!(restart.requires, [removal.resource.clone()], "{spec}");
+        assert_eq!(
+            restart.requires,
+            std::slice::from_ref(&removal.resource),
+            "{spec}"
+        );
         assert!(host.owed.is_empty());
     }
 }

@@ -4,6 +4,7 @@
 
 mod change;
 mod group;
+mod template;
 mod verdict;
 
 #[cfg(test)]
@@ -127,7 +128,7 @@ fn legend(out: &mut String, summary: &PlanSummary, view: &PlanView) {
 
 /// Draws the hosts of one group and what happens to each of them.
 fn section(out: &mut String, group: &Group<'_>, view: &PlanView) {
-    let host = group.plan;
+    let host = &*group.plan;
     let names = fold(group.hosts.iter().map(|name| name.as_str()));
     let note = match (
         view.grouping,
@@ -138,6 +139,9 @@ fn section(out: &mut String, group: &Group<'_>, view: &PlanView) {
         (Grouping::ByHost, false, _) => String::new(),
         (Grouping::Folded, true, n) => format!("{}, nothing to change", count(n, "host")),
         (Grouping::Folded, false, 1) => "1 host".to_owned(),
+        (Grouping::Folded, false, n) if group.is_open() => {
+            format!("{}, same plan but for their names", count(n, "host"))
+        }
         (Grouping::Folded, false, n) => format!("{}, same plan", count(n, "host")),
     };
     Line::default()
