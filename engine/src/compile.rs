@@ -131,5 +131,9 @@ fn graph(
         .iter()
         .flat_map(|provider| provider.compile(sections, problems))
         .collect();
-    Graph::build(declared, sections.sources, problems)
+    let checks = providers
+        .iter()
+        .flat_map(|provider| provider.checks(sections, problems))
+        .collect();
+    Graph::build(declared, sections.sources, problems).with_checks(checks)
 }

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::check::Check;
 use crate::diagnostic::Problems;
 use crate::facts::Facts;
 use crate::name::{Digest, ResourceId, UnitName};
@@ -44,6 +45,13 @@ pub trait Provider: Send + Sync {
 
     /// Turns its sections, as merged for a host, into resources. The sections were checked against their schemas.
     fn compile(&self, sections: &Sections<'_>, problems: &mut Problems) -> Vec<Declared>;
+
+    /// Returns the checks that hosts with these sections are held against, and complains about what is wrong with the spec
+    /// alone.
+    fn checks(&self, sections: &Sections<'_>, problems: &mut Problems) -> Vec<Box<dyn Check>> {
+        let _ = (sections, problems);
+        Vec::new()
+    }
 
     /// Plans the removal of a resource that hardstand created and that no spec names any more.
     fn remove(

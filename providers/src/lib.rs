@@ -9,6 +9,7 @@ pub mod file;
 pub mod section;
 pub mod service;
 
+mod checks;
 mod confdir;
 mod containerd;
 mod crio;
@@ -22,10 +23,20 @@ mod sysctl;
 #[cfg(test)]
 mod testing;
 
+use std::collections::BTreeMap;
+
+use engine::name::CheckId;
 use engine::resource::Provider;
+
+pub use checks::rules;
 
 /// Returns every provider; where the graph leaves a choice, resources are changed in this order.
 pub fn registry() -> Vec<Box<dyn Provider>> {
+    registry_ignoring(BTreeMap::new())
+}
+
+/// As [`registry`], with checks that are ignored whatever the spec says, and why.
+pub fn registry_ignoring(ignored: BTreeMap<CheckId, String>) -> Vec<Box<dyn Provider>> {
     vec![
         Box::new(package::Packages),
         Box::new(module::Modules),
@@ -35,6 +46,7 @@ pub fn registry() -> Vec<Box<dyn Provider>> {
         Box::new(runtime::Runtimes),
         Box::new(kubelet::Kubelet),
         Box::new(service::Services),
+        Box::new(checks::Checks { ignored }),
     ]
 }
 

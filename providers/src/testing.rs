@@ -300,7 +300,11 @@ pub(crate) fn compile_at(name: &str, spec: &str) -> (Graph, Vec<String>) {
         .iter()
         .flat_map(|provider| provider.compile(&sections, &mut problems))
         .collect();
-    let graph = Graph::build(declared, &sources, &mut problems);
+    let checks = registry()
+        .iter()
+        .flat_map(|provider| provider.checks(&sections, &mut problems))
+        .collect();
+    let graph = Graph::build(declared, &sources, &mut problems).with_checks(checks);
     let complaints = problems
         .into_sorted()
         .into_iter()

@@ -1,14 +1,16 @@
 //! What most commands begin with: read the specs and inventories, take some of their hosts, compile what each should be.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 use std::sync::Mutex;
 
+use engine::check::Rule;
 use engine::compile::{Fleet, compile, for_this_machine, sections};
 use engine::diagnostic::{Diagnostic, Problems, Severity};
 use engine::fleet::Cancel;
 use engine::inventory::{Host, Selector};
-use engine::name::HostName;
+use engine::name::{CheckId, HostName};
 use engine::pipeline::FleetRun;
 use engine::plan::{Inputs, Plan, Via};
 use engine::probe::Limits;
@@ -16,6 +18,7 @@ use engine::resource::Provider;
 use engine::source::{InputDocument, Sources};
 use engine::spec::{Files, Loaded, load, read_documents, undefined_variables};
 use engine::step::Content;
+use providers::{registry, registry_ignoring, rules};
 
 use super::{invocation, reach};
 use crate::args::{FleetArgs, InputArgs};
@@ -42,8 +45,18 @@ pub(super) struct Session<'a> {
 impl<'a> Session<'a> {
     /// Reads what the command line names. Everything that is wrong is printed, and is an error.
     pub(super) fn open(ui: &'a Ui, input: &InputArgs, via: Via) -> Result<Self, CommandError> {
+        Self::open_ignoring(ui, input, via, &[])
+    }
+
+    /// As [`Session::open`], with checks that are ignored.
+    pub(super) fn open_ignoring(
+        ui: &'a Ui,
+        input: &InputArgs,
+        via: Via,
+        ignored: &[CheckId],
+    ) -> Result<Self, CommandError> {
         let limit = input.limit.as_deref();
-        let (session, problems) = Self::read(ui, input, via)?;
+        let (session, problems) = Self::read(ui, input, via, ignored)?;
         let session = session.without(problems, limit)?;
         match via {
             Via::Ssh => Ok(session),
@@ -57,7 +70,7 @@ impl<'a> Session<'a> {
         ui: &'a Ui,
         input: &InputArgs,
     ) -> Result<(Self, ExitStatus), CommandError> {
-        let (session, problems) = Self::read(ui, input, Via::Ssh)?;
+        let (session, problems) = Self::read(ui, input, Via::Ssh, &[])?;
         let limit = input.limit.as_deref();
         if !problems.has_errors() || !session.loaded.inventory_is_whole {
             return Ok((session.without(problems, limit)?, ExitStatus::Done));
@@ -71,10 +84,16 @@ impl<'a> Session<'a> {
         Ok((session, ExitStatus::Error))
     }
 
-    fn read(ui: &'a Ui, input: &InputArgs, via: Via) -> Result<(Self, Problems), CommandError> {
+    fn read(
+        ui: &'a Ui,
+        input: &InputArgs,
+        via: Via,
+        ignored: &[CheckId],
+    ) -> Result<(Self, Problems), CommandError> {
+        let providers = registry_ignoring(ignored_here(ignored)?);
         let documents = read_documents(&input.paths(), &mut io::stdin().lock())
             .map_err(|problems| report(ui, problems, &Sources::default()))?;
-        Ok(Self::load(ui, documents, Files::default(), via))
+        Ok(Self::load(ui, documents, Files::default(), via, providers))
     }
 
     /// Takes what a plan carries.
@@ -84,7 +103,7 @@ impl<'a> Session<'a> {
             .iter()
             .map(|(path, content)| (path.clone(), Arc::from(content.bytes())));
         let files = Files::recorded(files.collect());
-        let (session, problems) = Self::load(ui, documents.clone(), files, plan.via);
+        let (session, problems) = Self::load(ui, documents.clone(), files, plan.via, registry());
         let session = session.without(problems, None)?;
         match plan.via {
             Via::Ssh => Ok(session),
@@ -94,8 +113,13 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn load(ui: &'a Ui, documents: Vec<InputDocument>, files: Files, via: Via) -> (Self, Problems) {
-        let providers = providers::registry();
+    fn load(
+        ui: &'a Ui,
+        documents: Vec<InputDocument>,
+        files: Files,
+        via: Via,
+        providers: Vec<Box<dyn Provider>>,
+    ) -> (Self, Problems) {
         let (mut loaded, problems) = load(&documents, &sections(&providers));
         if let Some(home) = reach::home() {
             loaded.inventory = loaded.inventory.with_home(&home);
@@ -241,6 +265,21 @@ impl<'a> Session<'a> {
     }
 }
 
+/// Returns the checks that the command line ignores, each with that as its reason.
+fn ignored_here(ignored: &[CheckId]) -> Result<BTreeMap<CheckId, String>, CommandError> {
+    let known: BTreeSet<CheckId> = rules().iter().map(Rule::check_id).collect();
+    if let Some(unknown) = ignored.iter().find(|check| !known.contains(check)) {
+        let message = format!("there is no check {unknown}");
+        return Err(CommandError::new(ErrorKind::Usage, message)
+            .hint("`hardstand explain` lists all checks"));
+    }
+    let reason = "on the command line";
+    Ok(ignored
+        .iter()
+        .map(|check| (check.clone(), reason.to_owned()))
+        .collect())
+}
+
 /// Who listens for signals, and what to tell those who interrupt twice.
 pub(super) struct Watched {
     interrupt: Interrupt,
@@ -291,7 +330,7 @@ fn warn(ui: &Ui, problems: Problems, sources: &Sources) {
     let warnings: Vec<Diagnostic> = problems
         .into_sorted()
         .into_iter()
-        .filter(|problem| problem.severity == Severity::Warning)
+        .filter(|problem| problem.severity != Severity::Error)
         .collect();
     if !warnings.is_empty() {
         ui.alert(&diagnostics::render(&warnings, sources, ui.width));

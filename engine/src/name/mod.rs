@@ -47,6 +47,7 @@ impl NameError {
 pub fn check_format(format: &str, text: &str) -> Result<(), NameError> {
     match format {
         HostName::FORMAT => HostName::check(text),
+        CheckId::FORMAT => CheckId::check(text),
         UserName::FORMAT => UserName::check(text),
         AbsPath::FORMAT => AbsPath::check(text),
         SysctlKey::FORMAT => SysctlKey::check(text),
@@ -125,6 +126,10 @@ name_type!(
     HostName, "host-name", "a host name"
 );
 name_type!(
+    /// The name of a check: `H` and three digits.
+    CheckId, "check-id", "the name of a check such as H012"
+);
+name_type!(
     /// A login name on a host.
     UserName, "user-name", "a user or group name"
 );
@@ -157,6 +162,24 @@ name_type!(
 impl HostName {
     fn check(text: &str) -> Result<(), NameError> {
         check_word("a host name", text, 253, |c| matches!(c, '.' | '-' | '_'))
+    }
+
+    fn canonical(text: &str) -> String {
+        text.to_owned()
+    }
+}
+
+impl CheckId {
+    fn check(text: &str) -> Result<(), NameError> {
+        match text.as_bytes() {
+            [b'H', digits @ ..] if digits.len() == 3 && digits.iter().all(u8::is_ascii_digit) => {
+                Ok(())
+            }
+            _ => Err(
+                NameError::new(format!("`{text}` is not the name of a check"))
+                    .help("write H and three digits, such as H012; `hardstand explain` lists all"),
+            ),
+        }
     }
 
     fn canonical(text: &str) -> String {

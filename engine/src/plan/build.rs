@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use similar::TextDiff;
 
+use crate::check::Checked;
 use crate::graph::{Graph, GraphNode, Predecessor};
 use crate::name::{HostName, ResourceId, UnitName};
 use crate::plan::{Change, HostPlan, Unplanned, Verdict};
@@ -14,6 +15,7 @@ use crate::resource::{
     desired_digest,
 };
 use crate::source::Position;
+use crate::state::State;
 use crate::step::{Disruption, Step};
 
 /// Lines of context around a change in a diff.
@@ -37,6 +39,7 @@ pub fn plan_host(
     walk.remove_rest();
     walk.visit_unnamed(&named);
     walk.unplanned.extend(unknown_records(observed));
+    let checks = check(graph, observed, &walk.changes);
     HostPlan {
         host: host.clone(),
         facts: observed.facts.clone(),
@@ -46,6 +49,7 @@ pub fn plan_host(
         unplanned: walk.unplanned,
         unchanged: walk.unchanged,
         forgotten: walk.forgotten,
+        checks,
     }
 }
 
@@ -93,6 +97,16 @@ struct Removal {
     decision: Verdicted,
     /// The resources that take notice of it, whether a spec names them or not.
     notifies: BTreeSet<ResourceId>,
+}
+
+/// Holds a host against the checks of its graph: as it is, and as it will be after the changes.
+fn check(graph: &Graph, observed: &Observed, changes: &[Change]) -> Checked {
+    let now = State::now(observed);
+    if changes.is_empty() {
+        return Checked::of(graph.checks(), &now, None);
+    }
+    let steps = changes.iter().flat_map(|change| &change.steps);
+    Checked::of(graph.checks(), &now, Some(&State::after(observed, steps)))
 }
 
 /// The state of planning one host, resource by resource.

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
+use engine::check::Finding;
 use engine::name::{HostName, ResourceId};
 use engine::plan::{Change, HostPlan, Unplanned, Unreachable};
 use engine::resource::{Action, Difference, Reason};
@@ -44,6 +45,7 @@ struct Seen<'a> {
     changes: Vec<SeenChange<'a>>,
     unplanned: &'a [Unplanned],
     obstacle: Option<&'a str>,
+    findings: &'a [Finding],
     forgotten: &'a [ResourceId],
     unchanged: &'a [ResourceId],
 }
@@ -64,7 +66,10 @@ struct SeenChange<'a> {
 /// Gathers hosts in the order of the first of each group. Hosts without a word to say are left out if no host has one.
 pub(super) fn gather<'a>(hosts: &'a [HostPlan], view: &PlanView) -> Vec<Group<'a>> {
     let silent = |host: &HostPlan| {
-        host.changes.is_empty() && host.unplanned.is_empty() && host.forgotten.is_empty()
+        host.changes.is_empty()
+            && host.unplanned.is_empty()
+            && host.forgotten.is_empty()
+            && host.checks.findings.is_empty()
     };
     if view.unchanged == Unchanged::Hidden && hosts.iter().all(silent) {
         return Vec::new();
@@ -136,6 +141,7 @@ fn key(plan: &HostPlan, view: &PlanView) -> String {
         changes: plan.changes.iter().map(seen_change).collect(),
         unplanned: &plan.unplanned,
         obstacle: plan.obstacle(),
+        findings: &plan.checks.findings,
         forgotten: &plan.forgotten,
         unchanged: match view.unchanged {
             Unchanged::Shown => &plan.unchanged,
