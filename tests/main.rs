@@ -15,6 +15,7 @@ mod faults;
 mod kubelet;
 mod main_job;
 mod packages;
+mod powerless;
 mod prerequisites;
 mod support;
 mod tidy;

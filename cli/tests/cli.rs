@@ -204,3 +204,48 @@ fn what_is_asked_for_as_json_is_json() {
     let graph = json(&["graph", "--json", "good.yaml"], 0);
     assert_eq!(graph["edges"][0]["edge"], "requires");
 }
+
+const HEAD: &str = "apiVersion: hardstand.dev/v1alpha1\nkind: ";
+
+#[test]
+fn all_that_is_wrong_is_told_at_once_and_hosts_are_listed_all_the_same() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        fs::write(directory.path().join(name), format!("{HEAD}{text}")).unwrap();
+    };
+    write(
+        "spec.yaml",
+        "NodeSpec\nmetadata: { name: a }\nspec:\n  hosts: all\n  sysctls: { vm.swappiness: \"${level}\" }\n  modulez: [overlay]\n",
+    );
+    write(
+        "hosts.yaml",
+        "Inventory\nhosts: { n1: { address: 10.0.0.1 }, n2: { vars: { level: 1 } } }\n",
+    );
+    let files = ["-f", "spec.yaml", "-f", "hosts.yaml"];
+    let both = |output: &Output| {
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        for code in ["E119", "E240"] {
+            assert!(told.contains(code), "{code}: {told}");
+        }
+    };
+    let run = |command: &str, more: &[&str]| {
+        let line: Vec<_> = [&[command][..], &files, more].concat();
+        hardstand(directory.path(), &line)
+    };
+    let validated = run("validate", &[]);
+    check(&validated, 1, "", "on host `n1`");
+    both(&validated);
+    let limited = run("validate", &["-l", "n2"]);
+    let told = String::from_utf8_lossy(&limited.stderr).into_owned();
+    assert!(told.contains("E119") && !told.contains("E240"), "{told}");
+
+    let listed = run("inventory", &[]);
+    check(&listed, 1, "10.0.0.1", "E119");
+    both(&listed);
+    // Hosts that cannot be read are not left out in silence.
+    write(
+        "hosts.yaml",
+        "Inventory\nhosts: { n1: { adress: 10.0.0.1 }, n2: }\n",
+    );
+    check(&run("inventory", &[]), 1, "", "adress");
+}

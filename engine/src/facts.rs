@@ -26,6 +26,9 @@ pub struct Facts {
     pub cgroup: CgroupVersion,
     /// The far side runs as root.
     pub root: bool,
+    /// There is something in `/var/lib/hardstand` and it cannot be read, so that neither records nor owed restarts are known.
+    #[serde(default)]
+    pub records_unreadable: bool,
     /// The kernel's command line.
     pub kernel_command_line: String,
     /// The file systems the kernel knows (`/proc/filesystems`).

@@ -151,7 +151,7 @@ pub struct ModuleState {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UnitState {
     /// `LoadState`, `ActiveState`, `SubState`, `UnitFileState`, `FragmentPath`, `DropInPaths`, `NeedDaemonReload`,
-    /// `ExecMainStartTimestamp` (UTC), `InvocationID`, `NRestarts`, `MainPID`, `Type`, `CanReload`,
+    /// `ExecMainStartTimestamp` (UTC), `InvocationID`, `NRestarts`, `MainPID`, `Type`, `RemainAfterExit`, `CanReload`,
     /// `StateChangeTimestamp` (UTC).
     pub properties: BTreeMap<String, String>,
 }

@@ -62,6 +62,13 @@ pub trait Provider: Send + Sync {
         let _ = (resource, situation);
         Ok(Decision::Converged)
     }
+
+    /// Returns the resource of a unit that no spec names, so that it can take notice of a removal, and of a restart that
+    /// is owed. Nothing else is wanted of it.
+    fn unnamed_unit(&self, unit: &UnitName) -> Option<Box<dyn Resource>> {
+        let _ = unit;
+        None
+    }
 }
 
 /// A field below `spec:`.
@@ -195,6 +202,8 @@ pub struct Proposal {
     pub reasons: Vec<Reason>,
     /// What kind of change this is to those it notifies.
     pub topics: BTreeSet<Topic>,
+    /// Units that take notice of a removal. A removal has no edges that could tell.
+    pub notifies: BTreeSet<UnitName>,
 }
 
 impl Proposal {
@@ -209,6 +218,7 @@ impl Proposal {
             condition: None,
             reasons: Vec::new(),
             topics: BTreeSet::new(),
+            notifies: BTreeSet::new(),
         }
     }
 

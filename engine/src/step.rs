@@ -135,7 +135,7 @@ pub enum Step {
         /// Which.
         name: UnitName,
     },
-    /// Starts a unit and waits for its gate.
+    /// Starts a unit and waits for its gate. Until it passes, the unit is owed a restart.
     StartUnit {
         /// Which.
         name: UnitName,
@@ -148,7 +148,7 @@ pub enum Step {
         name: UnitName,
     },
     /// Restarts a unit and waits for its gate. If the gate fails, the files that owe this restart are put back and the
-    /// unit is restarted once more.
+    /// unit is restarted once more. Until it passes, the restart is owed.
     RestartUnit {
         /// Which.
         name: UnitName,

@@ -256,6 +256,8 @@ impl Machine {
     fn observed(&self, mut questions: BTreeSet<Question>) -> Observed {
         let recorded = self.receipts.values().flat_map(|r| r.questions.clone());
         questions.extend(recorded);
+        let owed = self.owed.iter().map(|unit| unit.parse().unwrap());
+        questions.extend(owed.map(Question::Unit));
         Observed {
             facts: self.facts.clone(),
             answers: questions

@@ -69,7 +69,9 @@ fn plan_and_apply(ui: &Ui, args: &ApplyArgs) -> Result<ExitStatus, CommandError>
     let watched = Watched::install(ui, &args.input)?;
     let plan = session.plan(&args.fleet, &fleet, &watched)?;
     let summary = PlanSummary::of(&plan);
-    if !ui.json {
+    // With --quiet the report is the result. Nobody agrees to a plan that was not shown.
+    let is_result = !ui.quiet || !args.yes || !summary.changes;
+    if is_result && !ui.json {
         ui.result(&render(&plan, &PlanView::new(&args.view, ui.width)))?;
     }
     if let Some(status) = watched.interrupted() {

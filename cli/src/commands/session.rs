@@ -16,7 +16,7 @@ use engine::plan::{Inputs, Plan, Via};
 use engine::probe::Limits;
 use engine::resource::Provider;
 use engine::source::{InputDocument, Sources};
-use engine::spec::{Files, Loaded, load, read_documents};
+use engine::spec::{Files, Loaded, load, read_documents, undefined_variables};
 use engine::step::Content;
 use providers::{registry, registry_ignoring, rules};
 
@@ -55,14 +55,45 @@ impl<'a> Session<'a> {
         via: Via,
         ignored: &[CheckId],
     ) -> Result<Self, CommandError> {
+        let limit = input.limit.as_deref();
+        let (session, problems) = Self::read(ui, input, via, ignored)?;
+        let session = session.without(problems, limit)?;
+        match via {
+            Via::Ssh => Ok(session),
+            Via::Local => session.on_this_machine(limit),
+        }
+    }
+
+    /// As [`Session::open`], for what is only about hosts: errors in NodeSpecs are printed and do not stop it. Returns how
+    /// the process ends because of them.
+    pub(super) fn open_inventory(
+        ui: &'a Ui,
+        input: &InputArgs,
+    ) -> Result<(Self, ExitStatus), CommandError> {
+        let (session, problems) = Self::read(ui, input, Via::Ssh, &[])?;
+        let limit = input.limit.as_deref();
+        if !problems.has_errors() || !session.loaded.inventory_is_whole {
+            return Ok((session.without(problems, limit)?, ExitStatus::Done));
+        }
+        let problems = session.all_problems(problems, limit).into_sorted();
+        ui.alert(&diagnostics::render(
+            &problems,
+            &session.loaded.sources,
+            ui.width,
+        ));
+        Ok((session, ExitStatus::Error))
+    }
+
+    fn read(
+        ui: &'a Ui,
+        input: &InputArgs,
+        via: Via,
+        ignored: &[CheckId],
+    ) -> Result<(Self, Problems), CommandError> {
         let providers = registry_ignoring(ignored_here(ignored)?);
         let documents = read_documents(&input.paths(), &mut io::stdin().lock())
             .map_err(|problems| report(ui, problems, &Sources::default()))?;
-        let session = Self::load(ui, documents, Files::default(), via, providers)?;
-        match via {
-            Via::Ssh => Ok(session),
-            Via::Local => session.on_this_machine(input.limit.as_deref()),
-        }
+        Ok(Self::load(ui, documents, Files::default(), via, providers))
     }
 
     /// Takes what a plan carries.
@@ -71,13 +102,9 @@ impl<'a> Session<'a> {
         let files = files
             .iter()
             .map(|(path, content)| (path.clone(), Arc::from(content.bytes())));
-        let session = Self::load(
-            ui,
-            documents.clone(),
-            Files::recorded(files.collect()),
-            plan.via,
-            registry(),
-        )?;
+        let files = Files::recorded(files.collect());
+        let (session, problems) = Self::load(ui, documents.clone(), files, plan.via, registry());
+        let session = session.without(problems, None)?;
         match plan.via {
             Via::Ssh => Ok(session),
             Via::Local => {
@@ -92,23 +119,38 @@ impl<'a> Session<'a> {
         files: Files,
         via: Via,
         providers: Vec<Box<dyn Provider>>,
-    ) -> Result<Self, CommandError> {
+    ) -> (Self, Problems) {
         let (mut loaded, problems) = load(&documents, &sections(&providers));
-        if problems.has_errors() {
-            return Err(report(ui, problems, &loaded.sources));
-        }
-        warn(ui, problems, &loaded.sources);
         if let Some(home) = reach::home() {
             loaded.inventory = loaded.inventory.with_home(&home);
         }
-        Ok(Self {
+        let session = Self {
             ui,
             documents,
             files,
             providers,
             loaded,
             via,
-        })
+        };
+        (session, problems)
+    }
+
+    /// Goes on if none of the problems is an error. All of them are printed.
+    fn without(self, problems: Problems, limit: Option<&str>) -> Result<Self, CommandError> {
+        if problems.has_errors() {
+            let problems = self.all_problems(problems, limit);
+            return Err(report(self.ui, problems, &self.loaded.sources));
+        }
+        warn(self.ui, problems, &self.loaded.sources);
+        Ok(self)
+    }
+
+    /// Returns errors of loading, with what can be told all the same of what comes after it.
+    fn all_problems(&self, mut problems: Problems, limit: Option<&str>) -> Problems {
+        // A limit that selects nothing is complained about when there is nothing else.
+        let hosts = self.hosts(limit).unwrap_or_default();
+        problems.append(undefined_variables(&self.loaded, &hosts));
+        problems
     }
 
     /// Means this machine, as the host of a name if the inventory has it.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use engine::check::{Checked, Finding, Standing, Unjudged};
 use engine::diagnostic::Severity;
-use engine::facts::Facts;
+use engine::facts::{Facts, Init};
 use engine::name::{HostName, ResourceId};
 use engine::plan::{Change, HostPlan, Inputs, Plan, Unplanned, Unreachable, Verdict};
 use engine::report::{ChangeReport, HostOutcome, HostReport, Outcome, Report};
@@ -80,7 +80,11 @@ fn because(mut change: Change, reasons: &[Reason]) -> Change {
 fn host_plan(name: &str, changes: Vec<Change>) -> HostPlan {
     HostPlan {
         host: host(name),
-        facts: Facts::default(),
+        facts: Facts {
+            root: true,
+            init: Init::Systemd,
+            ..Facts::default()
+        },
         questions: Vec::new(),
         guards: Vec::new(),
         changes,
@@ -131,6 +135,25 @@ fn common(name: &str) -> HostPlan {
             restart(),
         ],
     )
+}
+
+/// Hosts that differ by their own name only, and one that differs by more.
+pub(crate) fn named() -> Plan {
+    let named = |name: &str, level: &str| {
+        let file = format!("/etc/example/{name}.conf");
+        let digest = format!("sha256:{name}");
+        let file_of_host = change(&format!("file/{file}"), Action::Create, 12);
+        let mut file_of_host = differs(file_of_host, &[("content", "", &digest)]);
+        let diff = format!("@@ -0,0 +1,2 @@\n+name = {name}\n+not = n1x\n");
+        file_of_host.diffs.insert(file, diff);
+        let sysctl = change("sysctl/kernel.domainname", Action::Update, 13);
+        let value = format!("{name}.example.org {level}");
+        let sysctl = differs(sysctl, &[("running", "(none)", &value)]);
+        host_plan(name, vec![file_of_host, sysctl])
+    };
+    let hosts = [("n1", "a"), ("n2", "a"), ("n3", "b"), ("n10", "a")];
+    let hosts = hosts.map(|(name, level)| named(name, level));
+    plan(hosts.into(), &[])
 }
 
 /// A node on which everything else happens.

@@ -43,7 +43,8 @@ pub(crate) struct Ui {
     pub(crate) json: bool,
     /// How often `-v` was given.
     pub(crate) verbose: u8,
-    quiet: bool,
+    /// Only results and errors are wanted.
+    pub(crate) quiet: bool,
     interactive: bool,
     stdin_terminal: bool,
     stdout: ColorChoice,

@@ -54,7 +54,9 @@ pub enum AnswerError {
     #[error("the host answered what was not asked: \"{0}\"")]
     NotAsked(String),
     /// A receipt on the host that cannot be read.
-    #[error("the host's record /var/lib/hardstand/receipts/{record} cannot be read: {reason}")]
+    #[error(
+        "the host's record /var/lib/hardstand/receipts/{record} cannot be read: {reason}; move it away, and what it says is forgotten"
+    )]
     Receipt {
         /// The name of its file.
         record: String,
@@ -360,8 +362,7 @@ impl Seen {
             ("packages", ["apt"]) => facts.packages = PackageManager::Apt,
             ("packages", ["dnf"]) => facts.packages = PackageManager::Dnf,
             ("root", ["yes"]) => facts.root = true,
-            // Not root: what hardstand left here is not known, and `root` says so.
-            ("state", ["unreadable"]) => {}
+            ("state", ["unreadable"]) => facts.records_unreadable = true,
             ("generation", [number]) => facts.generation = number.parse().ok()?,
             ("open", [id]) => facts.open_transaction = Some((*id).to_owned()),
             ("command", [name]) => return Some(facts.commands.insert((*name).to_owned())),
@@ -518,7 +519,13 @@ impl Seen {
     fn observed(mut self, questions: &[Question]) -> Result<Observed, AnswerError> {
         self.settle_parameters();
         let of_receipts = self.receipts.iter().flat_map(|receipt| &receipt.questions);
-        let questions: BTreeSet<Question> = questions.iter().chain(of_receipts).cloned().collect();
+        let of_debts = self.owed.iter().cloned().map(Question::Unit);
+        let questions: BTreeSet<Question> = questions
+            .iter()
+            .chain(of_receipts)
+            .cloned()
+            .chain(of_debts)
+            .collect();
         self.check_asked(&questions)?;
         // Without an answer stay files that vanished meanwhile, and the questions of receipts that were kept.
         let answers = questions

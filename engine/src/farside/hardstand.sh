@@ -279,8 +279,8 @@ h_ask() {
 	esac
 }
 
-# What hardstand left here: generation, open transaction, owed restarts, receipts. It asks the questions of every
-# receipt that is not kept.
+# What hardstand left here: generation, open transaction, owed restarts, receipts. It asks for every unit that is owed a
+# restart, and the questions of every receipt that is not kept.
 h_observe_state() {
 	[ -e "$h_state" ] || return 0
 	if [ ! -r "$h_state" ] || [ ! -x "$h_state" ]; then
@@ -301,7 +301,9 @@ h_observe_state() {
 	for h_path; do
 		[ -e "$h_path" ] || continue
 		h_encode "${h_path##*/}"
+		h_is_word "${h_path##*/}" || h_refuse state "$h_state/owed/$h_out is not named like a unit; remove it"
 		printf '~owed %s\n' "$h_out"
+		h_ask_too "unit $h_out"
 	done
 	set +f
 	set -- "$h_state"/receipts/*
@@ -570,6 +572,8 @@ h_observe_files() {
 		h_observe_list "${h_list#* }" "${h_list%% *}"
 	done
 	[ -n "$h_paths" ] || return 0
+	h_hasher=1
+	h_has sha256sum || h_hasher=
 	for h_line in $(stat -c "file %a %f %u %g %U:%G:%n$h_nl~size %f %s %h %Y %n" -- $h_paths 2>/dev/null); do
 		h_observe_stat "$h_line"
 	done
@@ -671,6 +675,8 @@ h_observe_stat() {
 	h_encode "$h_path"
 	if [ ! -r "$h_path" ]; then
 		printf 'unreadable %s permission%%20denied\n' "$h_out"
+	elif [ -z "$h_hasher" ]; then
+		printf 'unreadable %s there%%20is%%20no%%20sha256sum\n' "$h_out"
 	elif [ "$h_size" -gt "$h_digest_limit" ]; then
 		printf 'unreadable %s larger%%20than%%2064%%20MiB\n' "$h_out"
 	else
@@ -748,7 +754,7 @@ h_observe_units() {
 	if h_has systemctl && [ -d /run/systemd/system ]; then
 		h_value=$(systemctl show --no-pager --property=LoadState,ActiveState,SubState,UnitFileState,FragmentPath \
 			--property=DropInPaths,NeedDaemonReload,ExecMainStartTimestamp,InvocationID,NRestarts,MainPID \
-			--property=Type,CanReload,StateChangeTimestamp -- $h_units 2>/dev/null)
+			--property=Type,RemainAfterExit,CanReload,StateChangeTimestamp -- $h_units 2>/dev/null)
 		h_reason='systemctl%20show%20failed'
 	else
 		h_reason='systemd%20is%20not%20running'
@@ -1159,13 +1165,13 @@ h_name_transaction() {
 
 # Refuses a host that cannot hold a transaction.
 h_require_host() {
-	h_is_root || h_refuse root 'changes need root'
+	h_is_root || h_refuse root 'changes need root: become it with sudo, or log in as root'
 	if [ ! -d /run/systemd/system ] || ! h_has systemd-run; then
-		h_refuse systemd 'changes need a host that runs systemd'
+		h_refuse systemd 'changes need systemd as the running init, and systemd-run'
 	fi
 	for h_command in base64 cat chmod chown cp date df grep head ln mkdir mv readlink rm rmdir sha256sum sleep stat sync \
 		tail timeout; do
-		h_has "$h_command" || h_refuse tools "there is no $h_command"
+		h_has "$h_command" || h_refuse tools "changes need the command $h_command, and the host has none"
 	done
 }
 
@@ -1174,11 +1180,11 @@ h_open_state() {
 	for h_path in "$h_state" "$h_state/txn" "$h_state/receipts" "$h_state/owed"; do
 		[ -e "$h_path" ] || [ -L "$h_path" ] || mkdir -- "$h_path" 2>/dev/null
 		[ "$(stat -c '%F %u %g %a' -- "$h_path" 2>/dev/null)" = 'directory 0 0 700' ] ||
-			h_refuse state "$h_path is not a directory of root with mode 0700"
+			h_refuse state "$h_path is not a directory of root with mode 0700; see who changed that, and mend it"
 	done
 	h_value=1
 	[ ! -e "$h_state/version" ] || read -r h_value <"$h_state/version"
-	[ "$h_value" = 1 ] || h_refuse version "another version of hardstand keeps its state here: format $h_value"
+	[ "$h_value" = 1 ] || h_refuse version "another version of hardstand keeps its state here, in format $h_value; use that version"
 	[ -e "$h_state/version" ] || h_put "$h_state/version" 1 || h_refuse state "$h_state cannot be written"
 }
 
@@ -1864,7 +1870,9 @@ h_parents_are_safe() {
 h_fill_temp() {
 	h_why='the temporary file could not be written'
 	(set -C && cat -- "$h_dir/content/$1" >"$h_temp") 2>"$h_dir/said" || {
+		# The shell says which line of ours it was, and then what is wrong.
 		h_why=$(tail -n 1 -- "$h_dir/said")
+		h_why="nothing can be written to ${h_temp%/*}: ${h_why##*: }"
 		return 1
 	}
 	h_value=$(sha256sum <"$h_temp")
@@ -1924,7 +1932,11 @@ h_install_temp() {
 	if [ "$h_now" = absent ]; then
 		h_try ln -- "$h_temp" "$h_target" && h_try rm -- "$h_temp"
 	else
-		h_try mv -T -- "$h_temp" "$h_target"
+		h_try mv -T -- "$h_temp" "$h_target" && return
+		case $h_why in
+		*' busy') h_why='something is mounted there; unmount it, or manage the file that is mounted' ;;
+		esac
+		return 1
 	fi
 }
 
@@ -2262,6 +2274,9 @@ h_do_gated() {
 		h_cri_version "$h_socket"
 		h_base_cri=$?
 	fi
+	# A unit that does not pass is owed a restart: it may look fine whenever it is asked.
+	h_why='its owed restart could not be noted'
+	[ "$h_verb" = reload ] || h_owe "$h_service" || return 1
 	if h_act_and_gate; then
 		case $h_verb in
 		reload) h_settle_own "$h_service" ;;
@@ -2304,7 +2319,9 @@ h_wait_active() {
 		active) [ "$h_invocation" = "$h_before" ] || return 0 ;;
 		failed) return 1 ;;
 		inactive)
-			[ "$h_type" = oneshot ] && [ "$h_result" = success ] && [ "$h_invocation" != "$h_before" ]
+			[ "$h_type $h_result" = 'oneshot success' ] || return 1
+			h_why='it ran and is over: a unit of Type=oneshot without RemainAfterExit=yes does not stay active'
+			[ "$h_verb" != start ] && [ "$h_invocation" != "$h_before" ]
 			return
 			;;
 		esac

@@ -197,6 +197,16 @@ impl UserName {
         if let Some(rest) = text.strip_prefix('_') {
             return Self::check(rest);
         }
+        let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        if is_number && text.parse::<u32>().is_ok_and(|number| number < u32::MAX) {
+            return Ok(());
+        }
+        if is_number {
+            return Err(NameError::new(format!(
+                "the number of a user is at most {}",
+                u32::MAX - 1
+            )));
+        }
         check_word("a user name", text, 32, |c| matches!(c, '.' | '-' | '_'))
     }
 

@@ -23,7 +23,15 @@ fn hostile_names_are_refused() {
     ] {
         assert!(!verdict::<HostName>(text), "host {text:?}");
     }
-    for text in ["-l", "root;id", "%r", "", "a\n"] {
+    for text in [
+        "-l",
+        "root;id",
+        "%r",
+        "",
+        "a\n",
+        "4294967295",
+        "99999999999",
+    ] {
         assert!(!verdict::<UserName>(text), "user {text:?}");
     }
     for text in [

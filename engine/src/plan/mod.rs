@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::check::Checked;
-use crate::facts::Facts;
+use crate::facts::{Facts, Init};
 use crate::name::{HostName, ResourceId};
 use crate::question::Question;
 use crate::receipt::Receipt;
@@ -160,6 +160,19 @@ pub enum Verdict {
     Unknown,
     /// It must not or cannot be changed.
     Refused,
+}
+
+impl HostPlan {
+    /// Returns why the host cannot be changed at all, whatever the plan holds.
+    pub fn obstacle(&self) -> Option<&'static str> {
+        if !self.facts.root {
+            Some("changes need root: write `become: sudo` in the inventory, or log in as root")
+        } else if self.facts.init != Init::Systemd {
+            Some("changes need a host that runs systemd")
+        } else {
+            None
+        }
+    }
 }
 
 impl Change {

@@ -1,6 +1,7 @@
 //! The unit of dockerd. Unlike other runtimes, it takes its containers along when it restarts, unless live-restore is on;
 //! some keys of its file it reads again on a reload; and its socket unit starts it again after it was stopped.
 
+use engine::facts::Init;
 use engine::name::{AbsPath, ResourceId, UnitName};
 use engine::question::{FileState, Question, RegularFile, Unanswered};
 use engine::resource::{Action, Decision, Proposal, Relation, Resource, Situation};
@@ -40,6 +41,9 @@ impl Resource for DockerService {
     }
 
     fn decide(&self, situation: &Situation<'_>) -> Result<Decision, Unanswered> {
+        if situation.facts().init != Init::Systemd {
+            return self.inner.decide(situation);
+        }
         let mut inner = self.inner.clone();
         let is_stale = self.is_stale(situation)?;
         if !is_stale {

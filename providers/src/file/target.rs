@@ -1,16 +1,15 @@
 //! A path that should hold one regular file: what is asked about it, and how a whole new content is proposed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use engine::name::{AbsPath, Digest, FileMode, ResourceId, UnitName, UserName};
 use engine::question::{Attributes, FileState, Question, RegularFile, Unanswered};
 use engine::resource::{Action, Decision, Proposal, Relation, Situation, TextChange};
-use engine::step::{Content, FileCheck, Gate, Replaces, Step};
+use engine::step::{Content, FileCheck, Replaces, Step};
 
 use super::refusal;
-use crate::docker;
 use crate::section::{notifies, requires};
-use crate::service::{DEFAULT_GATE, is_running, unit_files, unit_packages};
+use crate::service::{is_running, unit_files, unit_packages};
 
 /// Where a file stands, what it looks like from outside, and who must know when it changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -203,51 +202,46 @@ impl FileTarget {
     }
 }
 
-/// Plans the removal of a file that hardstand created: the units that read it are restarted, unless they cannot be, since
-/// systemd has no unit file of theirs, or loses it in this plan, perhaps with the package that brought it.
+/// Plans the removal of a file that hardstand created: the units that read it take notice, unless systemd has no unit file of
+/// theirs, or loses it in this plan, perhaps with the package that brought it.
 pub(super) fn remove(path: &AbsPath, situation: &Situation<'_>) -> Result<Decision, Unanswered> {
     let observed = situation.observed;
-    let goes = |origin: &ResourceId| {
-        let proposal = situation.proposed.get(origin);
-        situation.dropped.contains(origin)
-            || proposal.is_some_and(|proposal| proposal.action == Action::Delete)
-    };
-    let restarts = |unit: &UnitName| {
-        let mut origins = unit_files(unit).into_iter().chain(unit_packages(unit));
-        !origins.any(|origin| goes(&origin))
-            && observed
-                .unit(unit)
-                .is_ok_and(|state| is_running(state) && state.property("LoadState") == "loaded")
-    };
     let file = match observed.file(path)? {
         FileState::Absent => return Ok(Decision::Converged),
         FileState::Regular(file) => file,
         other => return Ok(refusal::not_a_file(path, other)),
     };
-    let running: Vec<_> = situation
+    let goes = |origin: &ResourceId| {
+        let proposal = situation.proposed.get(origin);
+        situation.dropped.contains(origin)
+            || proposal.is_some_and(|proposal| proposal.action == Action::Delete)
+    };
+    let stays = |unit: &UnitName| {
+        let mut origins = unit_files(unit).into_iter().chain(unit_packages(unit));
+        !origins.any(|origin| goes(&origin))
+            && observed
+                .unit(unit)
+                .is_ok_and(|state| state.exists() && !state.is_masked())
+    };
+    let questions = situation
         .receipt
-        .map_or(&[][..], |receipt| &receipt.questions)
+        .map_or(&[][..], |receipt| &receipt.questions);
+    let readers: BTreeSet<_> = questions
         .iter()
         .filter_map(|question| match question {
-            Question::Unit(unit) if restarts(unit) => Some(unit.clone()),
+            Question::Unit(unit) if stays(unit) => Some(unit.clone()),
             _ => None,
         })
         .collect();
-    let mut proposal = removal(path, file, running.clone());
-    proposal.disruption = running
+    let running = readers
         .iter()
-        .map(|unit| docker::restart_disruption(unit, observed))
-        .max()
-        .unwrap_or_default();
-    if is_unit_file(path) {
+        .filter(|unit| observed.unit(unit).is_ok_and(is_running));
+    let mut proposal = removal(path, file, running.cloned().collect());
+    // A unit that takes notice makes systemd read unit files again itself.
+    if is_unit_file(path) && readers.is_empty() {
         proposal.steps.push(Step::ReloadUnitFiles);
     }
-    proposal
-        .steps
-        .extend(running.into_iter().map(|name| Step::RestartUnit {
-            name,
-            gate: Gate { ..DEFAULT_GATE },
-        }));
+    proposal.notifies = readers;
     Ok(Decision::Change(proposal))
 }
 

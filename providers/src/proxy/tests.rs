@@ -145,8 +145,12 @@ fn docker_loses_its_containers_unless_they_live_on() {
         let gone = host.converge(&spec(""));
         let path = "/etc/systemd/system/docker.service.d/http-proxy.conf";
         assert_eq!(
-            change(&gone, &format!("file/{path}")).disruption,
+            change(&gone, "service/docker.service").disruption,
             disruption
+        );
+        assert_eq!(
+            change(&gone, &format!("file/{path}")).disruption,
+            Disruption::None
         );
         for unit in ["docker", "cri-docker"] {
             let path = format!("/etc/systemd/system/{unit}.service.d/http-proxy.conf");

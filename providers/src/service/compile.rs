@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::owner::{asked_paths, configs_of, owned_units, take_up};
 use super::resource::{OnChange, ServiceResource, Wishes};
+use super::systemd;
 use crate::dropin::{self, DropIn};
 use crate::file::{FileResource, managed_directory, managed_file};
 use crate::section::{decode, items, written};
@@ -100,6 +101,7 @@ pub(super) fn compile(sections: &Sections<'_>, problems: &mut Problems) -> Vec<D
         let mut resource = ServiceResource::new(entry.name.clone());
         resource.configs = configs_of(&entry.name, sections);
         resource.configs.extend(asked_paths(&entry.name, sections));
+        resource.after = systemd::comes_before(&entry.name, sections);
         take_up(&entry, &mut resource);
         declared.push(Declared {
             resource: Box::new(resource),
@@ -125,6 +127,8 @@ pub(super) fn compile(sections: &Sections<'_>, problems: &mut Problems) -> Vec<D
             written: Vec::new(),
         });
     }
+    let named = |unit: &str| owned.contains(unit) || seen.keys().any(|name| name.as_str() == unit);
+    declared.extend(systemd::compile(sections, &named));
     declared
 }
 

@@ -4,6 +4,7 @@
 
 mod change;
 mod group;
+mod template;
 mod verdict;
 
 #[cfg(test)]
@@ -128,7 +129,7 @@ fn legend(out: &mut String, summary: &PlanSummary, view: &PlanView) {
 
 /// Draws the hosts of one group and what happens to each of them.
 fn section(out: &mut String, group: &Group<'_>, view: &PlanView) {
-    let host = group.plan;
+    let host = &*group.plan;
     let names = fold(group.hosts.iter().map(|name| name.as_str()));
     let note = match (
         view.grouping,
@@ -139,6 +140,9 @@ fn section(out: &mut String, group: &Group<'_>, view: &PlanView) {
         (Grouping::ByHost, false, _) => String::new(),
         (Grouping::Folded, true, n) => format!("{}, nothing to change", count(n, "host")),
         (Grouping::Folded, false, 1) => "1 host".to_owned(),
+        (Grouping::Folded, false, n) if group.is_open() => {
+            format!("{}, same plan but for their names", count(n, "host"))
+        }
         (Grouping::Folded, false, n) => format!("{}, same plan", count(n, "host")),
     };
     Line::default()
@@ -152,6 +156,12 @@ fn section(out: &mut String, group: &Group<'_>, view: &PlanView) {
     }
     for unplanned in &host.unplanned {
         change::unplanned(out, unplanned, columns, view.width);
+    }
+    if let Some(obstacle) = host.obstacle().filter(|_| !host.changes.is_empty()) {
+        let start = Line::indent(2)
+            .paint(RED.bold(), "apply is refused:")
+            .add(" ");
+        paragraph(out, start, 4, PLAIN, obstacle, view.width);
     }
     for finding in &host.checks.findings {
         checks::draw(out, finding, view.width);

@@ -315,3 +315,21 @@ fn large_fleets_are_read_quickly() {
         start.elapsed()
     );
 }
+
+#[test]
+fn two_names_for_one_machine_are_told() {
+    check(
+        "hosts:\n  a: {address: 10.0.0.1}\n  b: {address: 10.0.0.2}\n  c: {address: 10.0.0.1}\n",
+        &["4:3 W306 hosts `a,c` are all reached at 10.0.0.1"],
+    );
+    check(
+        "hosts:\n  a: {ssh: {port: 22}}\n  b: {address: a, ssh: {port: 22}}\n",
+        &["3:3 W306 hosts `a,b` are all reached at a port 22"],
+    );
+    for apart in [
+        "a: {address: x, ssh: {port: 2201}}\n  b: {address: x, ssh: {port: 2202}}",
+        "a: {address: x, ssh: {jump: east}}\n  b: {address: x, ssh: {jump: west}}",
+    ] {
+        check(&format!("hosts:\n  {apart}\n"), &[]);
+    }
+}
