@@ -45,6 +45,21 @@ pub trait Provider: Send + Sync {
     /// Turns its sections, as merged for a host, into resources. The sections were checked against their schemas.
     fn compile(&self, sections: &Sections<'_>, problems: &mut Problems) -> Vec<Declared>;
 
+    /// Returns those of its sections that mean something on Windows hosts; each of the others is an error there.
+    fn windows_sections(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Turns its sections, as merged for a Windows host, into resources.
+    fn compile_for_windows(
+        &self,
+        sections: &Sections<'_>,
+        problems: &mut Problems,
+    ) -> Vec<Declared> {
+        let _ = (sections, problems);
+        Vec::new()
+    }
+
     /// Plans the removal of a resource that hardstand created and that no spec names any more.
     fn remove(
         &self,
