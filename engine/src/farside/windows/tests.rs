@@ -8,7 +8,7 @@ use tree_sitter::{Node, Parser, Tree};
 use super::*;
 use crate::name::{Digest, ResourceId};
 use crate::plan::HostPlan;
-use crate::question::Question;
+use crate::question::{FileState, Question};
 
 use crate::farside::{FarSide, TransactionId};
 
@@ -298,4 +298,86 @@ fn a_bundle_carries_the_program_that_the_task_runs() {
     let body = lines[start - 1..][..count].join("\n") + "\n";
     assert_eq!(body, task_program());
     assert_eq!(Digest::of(body.as_bytes()).as_str(), words[2]);
+}
+
+/// Written by hand after the program, since it was never run: no answer of a real host is among the tests.
+const ANSWER: &str = "\
+~fact generation 3
+~owed containerd.service
+fact os-id windows
+fact os-version 10.0.20348
+fact os-name Windows%20Server%202022%20Datacenter
+fact kernel 10.0.20348.2402
+fact machine-id 0f8fad5b-d9cb-469f-a165-70867728950e
+fact architecture x86_64
+~fact root yes
+~fact command containerd
+~fact command crictl
+file 644 81a4 0 0 Administrators:Administrators:/C:/Program Files/containerd/config.toml
+~size 81a4 13 1 1795464000 /C:/Program Files/containerd/config.toml
+file 755 41ed 0 0 Administrators:Administrators:/C:/Program Files/containerd
+~size 41ed 0 1 0 /C:/Program Files/containerd
+list /C:/Program%20Files/containerd/conf.d toml
+absent /C:/gone
+unit containerd.service LoadState=loaded UnitFileState=enabled PathName=%22C:%5cx.exe%22%20--run-service ActiveState=active
+~unit containerd.service MainPID=4711 SubState=running ExecMainStartTimestamp=Mon%202026-11-23%2020:12:34%20UTC
+unit nope.service LoadState=not-found ActiveState=inactive
+~unit nope.service MainPID=0
+containerd /C:/Program%20Files/containerd/config.toml version 1.7.24
+~dumped /C:/Program%20Files/containerd/config.toml
+~dump version = 2
+~dump state = 'C:\\ProgramData\\containerd\\state'
+~cri /pipe/containerd-containerd unasked
+content DIGEST  /C:/Program Files/containerd/config.toml
+~contents
+==> /C:/Program Files/containerd/config.toml <==
+version = 2\r\n
+";
+
+#[test]
+fn an_answer_of_windows_is_read() {
+    let path = |text: &str| text.parse::<crate::name::AbsPath>().unwrap();
+    let config = path("/C:/Program Files/containerd/config.toml");
+    let questions = [
+        Question::File(config.clone()),
+        Question::File(config.parent()),
+        Question::File(path("/C:/gone")),
+        Question::Files {
+            directory: path("/C:/Program Files/containerd/conf.d"),
+            suffix: "toml".to_owned(),
+        },
+        Question::Unit("containerd.service".parse().unwrap()),
+        Question::Unit("nope.service".parse().unwrap()),
+        Question::Containerd(config.clone()),
+        Question::Cri(path("/pipe/containerd-containerd")),
+    ];
+    let nonce = Nonce::new([7; 16]);
+    let digest = Digest::of(b"version = 2\r\n");
+    let answer = format!(
+        "HARDSTAND 1 {nonce} probe\n{}end {nonce}\n",
+        ANSWER.replace("DIGEST", digest.as_str())
+    );
+    let observed = crate::farside::parse_probe(answer.as_bytes(), &questions, &nonce).unwrap();
+    assert_eq!(observed.answers.len(), questions.len());
+    assert_eq!(observed.facts.os_id, "windows");
+    assert!(observed.facts.root);
+    let FileState::Regular(file) = observed.file(&config).unwrap() else {
+        panic!("a regular file");
+    };
+    assert_eq!(file.content.as_deref(), Some(&b"version = 2\r\n"[..]));
+    let unit = observed.unit(&"containerd.service".parse().unwrap());
+    let unit = unit.unwrap();
+    assert!(unit.is_active() && unit.exists());
+    assert_eq!(unit.started(), Some(1_795_464_754));
+    assert_eq!(unit.property("PathName"), r#""C:\x.exe" --run-service"#);
+    let missing = observed.unit(&"nope.service".parse().unwrap()).unwrap();
+    assert!(!missing.exists());
+    let containerd = observed.containerd(&config).unwrap();
+    assert!(
+        containerd
+            .effective
+            .as_ref()
+            .unwrap()
+            .contains(r"C:\ProgramData")
+    );
 }
