@@ -3,9 +3,11 @@
 //! One resource edits containerd's configuration file, key by key (`resource`), for the version that is installed or that
 //! the plan installs (`version`). `edit` is the heart: a pure function from the old text to the new one. It brings a text
 //! that containerd would read wrongly into a format that it reads rightly (`format`), and knows where each key lives
-//! (`keys`). `effective` reads what containerd itself says the configuration comes to.
+//! (`keys`). `effective` reads what containerd itself says the configuration comes to. `windows` is the same file and its
+//! service on a Windows host.
 
 use engine::diagnostic::Problems;
+use engine::facts::Os;
 use engine::name::{AbsPath, PackageName, ResourceId};
 use engine::resource::{Declared, Sections};
 use engine::source::Span;
@@ -23,9 +25,11 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod version;
+mod windows;
 
 use resource::ContainerdConfig;
 pub(crate) use section::ContainerdSection;
+pub(crate) use windows::compile as compile_for_windows;
 
 use crate::package::PackageResource;
 use crate::runtime::{Chosen, KubernetesVersion, check_image, decode, listed_package};
@@ -104,6 +108,7 @@ fn config(
     let pause = kubernetes.and_then(KubernetesVersion::pause_image);
     ContainerdConfig {
         wanted: edit::Wanted {
+            os: Os::Linux,
             driver: section.cgroup_driver,
             sandbox_image: section.sandbox_image.clone().or(pause),
             registry_config_path: section.registry_config_path.clone(),

@@ -10,24 +10,29 @@ use crate::runtime::CgroupDriver;
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub(crate) struct ContainerdSection {
-    /// Who manages cgroups: `systemd` (the default) or `cgroupfs`. It must be what the kubelet uses.
+    /// Who manages cgroups: `systemd` (the default) or `cgroupfs`. It must be what the kubelet uses. Windows has none, so
+    /// there it is an error to set it.
     pub(super) cgroup_driver: CgroupDriver,
     /// Lets the driver change on a node that has joined a cluster. The node must be drained.
     pub(super) allow_driver_change: bool,
-    /// The pause image. By default the one that fits `kubernetes.version`; without a version, what is set stays.
+    /// The pause image. By default the one that fits `kubernetes.version`; without a version, what is set stays. On Windows
+    /// it is `mcr.microsoft.com/oss/kubernetes/pause`.
     #[schemars(length(min = 1, max = 512))]
     pub(super) sandbox_image: Option<String>,
-    /// The directory of `hosts.toml` files about registries, such as `/etc/containerd/certs.d`.
+    /// The directory of `hosts.toml` files about registries, such as `/etc/containerd/certs.d`. Like every path here it is
+    /// written `/C:/dir/file` for Windows.
     pub(super) registry_config_path: Option<AbsPath>,
     /// Where CNI plugins and their configuration are.
     pub(super) cni: CniSection,
-    /// The configuration file. The unit must start containerd with it.
+    /// The configuration file. The unit must start containerd with it. On Windows it is
+    /// `/C:/Program Files/containerd/config.toml` by default.
     pub(super) config_file: AbsPath,
-    /// The package that provides containerd, such as `containerd` or `containerd.io`; it is installed first.
+    /// The package that provides containerd, such as `containerd` or `containerd.io`; it is installed first. Not on Windows.
     pub(super) package: Option<PackageName>,
-    /// The unit that runs containerd.
+    /// The unit that runs containerd; on Windows the service of that name without `.service`.
     pub(super) service: UnitName,
-    /// The socket on which containerd answers.
+    /// The socket on which containerd answers. On Windows it is the pipe `npipe:////./pipe/containerd-containerd`, written
+    /// `/pipe/containerd-containerd`.
     pub(super) socket: AbsPath,
 }
 
