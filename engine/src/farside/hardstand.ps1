@@ -93,7 +93,7 @@ function HsSend([byte[]]$bytes) {
 
 # Returns a text as a field: every byte but printable ASCII, and % and the space too, is %xx.
 function HsEncode([string]$text) {
-    if ($text -cmatch '^[!-$&-~]*$') { return $text }
+    if ($text -cmatch '^[!-$&-~]*\z') { return $text }
     $field = [Text.StringBuilder]::new()
     foreach ($byte in $HsUtf8.GetBytes($text)) {
         if ($byte -gt 32 -and $byte -lt 127 -and $byte -ne 37) {
@@ -107,8 +107,8 @@ function HsEncode([string]$text) {
 
 # Returns what a field means; null if it is none.
 function HsDecode([string]$field) {
-    if ($field -cmatch '^[!-$&-~]*$') { return $field }
-    if ($field -cnotmatch '^([!-$&-~]|%[0-9a-f]{2})*$') { return $null }
+    if ($field -cmatch '^[!-$&-~]*\z') { return $field }
+    if ($field -cnotmatch '^([!-$&-~]|%[0-9a-f]{2})*\z') { return $null }
     $bytes = [Collections.Generic.List[byte]]::new()
     for ($i = 0; $i -lt $field.Length; $i++) {
         if ($field[$i] -ceq '%') {
@@ -124,17 +124,17 @@ function HsDecode([string]$field) {
 # Returns the path that Windows knows for a path of the wire; null if it is none. Names that Windows would read as others,
 # such as those that end with a dot, are none.
 function HsPath([string]$path) {
-    if ($path -cmatch '^/pipe/[A-Za-z0-9._-]+$') { return '\\.\pipe\' + $path.Substring(6) }
-    if ($path -cnotmatch '^/[A-Za-z]:(/[^/\\:*?"<>|\x00-\x1f\x7f-\uffff]+)+$') { return $null }
+    if ($path -cmatch '^/pipe/[A-Za-z0-9._-]+\z') { return '\\.\pipe\' + $path.Substring(6) }
+    if ($path -cnotmatch '^/[A-Za-z]:(/[^/\\:*?"<>|\x00-\x1f\x7f-\uffff]+)+\z') { return $null }
     foreach ($component in $path.Substring(4).Split('/')) {
-        if ($component -cmatch '^\.+$' -or $component -cmatch '[. ]$') { return $null }
+        if ($component -cmatch '^\.+\z' -or $component -cmatch '[. ]\z') { return $null }
     }
     $path.Substring(1).Replace('/', '\')
 }
 
 # Returns the name of the service that a unit is; null if it is none.
 function HsService([string]$unit) {
-    if ($unit -cmatch '^[A-Za-z0-9][A-Za-z0-9._-]*\.service$') {
+    if ($unit -cmatch '^[A-Za-z0-9][A-Za-z0-9._-]*\.service\z') {
         return $unit.Substring(0, $unit.Length - '.service'.Length)
     }
     $null
@@ -261,12 +261,12 @@ function HsAsk([string]$line) {
     $suffix = ''
     switch -CaseSensitive ($words[0]) {
         'unit' {
-            if ($name -cnotmatch '^[A-Za-z0-9][A-Za-z0-9._+~:@\\-]*$') { HsRefuse 'question' "not a name: $line" }
+            if ($name -cnotmatch '^[A-Za-z0-9][A-Za-z0-9._+~:@\\-]*\z') { HsRefuse 'question' "not a name: $line" }
         }
         { @('file', 'files', 'containerd', 'cri') -ccontains $_ } {
             if ($null -eq (HsPath $name)) { HsRefuse 'question' "not a path of Windows: $line" }
             if ($_ -ceq 'files') {
-                if ($words.Count -ne 3 -or $words[2] -cnotmatch '^[a-z]*$') { HsRefuse 'question' "not a suffix: $line" }
+                if ($words.Count -ne 3 -or $words[2] -cnotmatch '^[a-z]*\z') { HsRefuse 'question' "not a suffix: $line" }
                 $suffix = $words[2]
             }
         }
@@ -299,7 +299,7 @@ function HsObserveState {
 
 function HsGeneration {
     $number = HsFirst "$HsState\generation"
-    if ($number -cmatch '^[0-9]{1,18}$') { return [long]$number }
+    if ($number -cmatch '^[0-9]{1,18}\z') { return [long]$number }
     [long]0
 }
 
@@ -544,7 +544,7 @@ function HsObserveContainerd([string]$name) {
     }
     HsSay "~dumped $field"
     foreach ($line in $said.Out.Replace("`r", '').TrimEnd("`n").Split("`n")) {
-        if ($line -cmatch '^[ -$&-~]*$') { HsSay "~dump $line" } else { HsSay "~dump $(HsEncode $line)" }
+        if ($line -cmatch '^[ -$&-~]*\z') { HsSay "~dump $line" } else { HsSay "~dump $(HsEncode $line)" }
     }
 }
 
@@ -666,7 +666,7 @@ function HsPurge {
 
 # Sets the variables that name a transaction.
 function HsNameTransaction([string]$txn) {
-    if ($txn -cnotmatch '^[0-9a-f]{32}$') { HsRefuse 'transaction' 'this is not the id of a transaction' }
+    if ($txn -cnotmatch '^[0-9a-f]{32}\z') { HsRefuse 'transaction' 'this is not the id of a transaction' }
     $script:HsTxn = $txn
     $script:HsDir = "$HsState\txn\$txn"
 }
@@ -732,7 +732,7 @@ function HsStage([string]$digest, $data) {
             'program' { $program = HsUnpack $data $rest "$new\program.ps1" $false }
             'content' {
                 $named = $rest.Split(' ')[2]
-                if ($named -cnotmatch '^[0-9a-f]{64}$' -or -not (HsUnpack $data $rest "$new\content\$named" $true)) {
+                if ($named -cnotmatch '^[0-9a-f]{64}\z' -or -not (HsUnpack $data $rest "$new\content\$named" $true)) {
                     HsUnstage $new 'digest' 'a file of the bundle was damaged'
                 }
             }
@@ -777,7 +777,7 @@ function HsLaunch {
     }
     $deadline = 3600
     foreach ($line in (HsLines "$HsDir\manifest")) {
-        if ($line -cmatch '^deadline ([0-9]{1,6})$') { $deadline = [int]$Matches[1] }
+        if ($line -cmatch '^deadline ([0-9]{1,6})\z') { $deadline = [int]$Matches[1] }
     }
     $powershell = [IO.Path]::Combine([Environment]::SystemDirectory, 'WindowsPowerShell\v1.0\powershell.exe')
     $read = "[IO.File]::ReadAllText('$HsDir\program.ps1')"
@@ -797,8 +797,9 @@ function HsLaunch {
     }
 }
 
-# Removes the definition of the task; a transaction that runs is not stopped by it, since none does.
+# Removes the definition of the task once it has let go of the lock; a transaction that runs on is left alone.
 function HsForgetTask {
+    for ($tries = 0; $tries -lt 25 -and '' -cne (HsRunner); $tries++) { Start-Sleep -Milliseconds 200 }
     if ('' -cne (HsRunner)) { return }
     Unregister-ScheduledTask -TaskName $HsTask -Confirm:$false -ErrorAction SilentlyContinue
 }
@@ -896,6 +897,10 @@ function HsRunTransaction([string]$txn) {
         HsTransact
     } catch [OperationCanceledException] {
         # It came to its final line.
+        $script:HsWhy = ''
+    } catch {
+        # Whoever follows finds a journal without an end, and a person finds this.
+        [IO.File]::WriteAllText("$HsDir\log", [string]$_ + "`n" + $_.ScriptStackTrace)
     } finally {
         if ($null -ne $script:HsJournal) { $script:HsJournal.Dispose() }
         $lock.Dispose()
@@ -987,7 +992,7 @@ function HsFinal([string]$status, [string]$text) {
 # Ends the transaction that was open and whose task is gone: we hold the lock.
 function HsBury {
     $open = HsFirst "$HsState\active"
-    if ($open -cnotmatch '^[0-9a-f]{32}$') { return }
+    if ($open -cnotmatch '^[0-9a-f]{32}\z') { return }
     HsClose "$HsState\txn\$open"
     HsNote "transaction $open was interrupted"
     HsDrop "$HsState\active"
@@ -1095,7 +1100,7 @@ function HsPerform([string]$line) {
     $words = $line.Split(' ')
     switch -CaseSensitive ($words[0]) {
         'change' { HsBeginChange $words[1] $words[2] $words[3] }
-        'forget' { if ($words[1] -cmatch '^[0-9a-f]{32}$') { HsDrop "$HsState\receipts\$($words[1])" } }
+        'forget' { if ($words[1] -cmatch '^[0-9a-f]{32}\z') { HsDrop "$HsState\receipts\$($words[1])" } }
         'step' {
             $script:HsStep++
             if ($HsOk) { HsPerformStep $words }
@@ -1156,7 +1161,7 @@ function HsPerformStep([string[]]$words) {
 # Writes or removes the receipt of the change: record NUMBER RECORD DIGEST, or unrecord NUMBER RECORD.
 function HsRecord([string[]]$words) {
     $number, $record = $words[1], $words[2]
-    if ($record -cnotmatch '^[0-9a-f]{32}$') { throw 'it has no name' }
+    if ($record -cnotmatch '^[0-9a-f]{32}\z') { throw 'it has no name' }
     $receipt = "$HsState\receipts\$record"
     HsPut "$HsDir\receipts\$number.record" $record
     if ([IO.File]::Exists($receipt)) { [IO.File]::Copy($receipt, "$HsDir\receipts\$number.was", $true) }
@@ -1167,7 +1172,7 @@ function HsRecord([string[]]$words) {
 # Puts back the receipt that there was before a change.
 function HsUnrecord([string]$number) {
     $record = HsFirst "$HsDir\receipts\$number.record"
-    if ($record -cnotmatch '^[0-9a-f]{32}$') { return }
+    if ($record -cnotmatch '^[0-9a-f]{32}\z') { return }
     $was = "$HsDir\receipts\$number.was"
     if ([IO.File]::Exists($was)) { HsPutBytes "$HsState\receipts\$record" ([IO.File]::ReadAllBytes($was)) }
     else { HsDrop "$HsState\receipts\$record" }
@@ -1181,7 +1186,7 @@ function HsGc([string]$mine) {
     foreach ($path in [IO.Directory]::GetDirectories("$HsState\txn")) {
         if ($path -ceq $mine) { continue }
         $order = HsFirst "$path\order"
-        if ($order -cmatch '^[0-9]{1,18}$') { $old = [long]$order -le $generation - 3 }
+        if ($order -cmatch '^[0-9]{1,18}\z') { $old = [long]$order -le $generation - 3 }
         else { $old = [IO.Directory]::GetLastWriteTimeUtc($path) -lt $hourAgo }
         if ($old) { try { [IO.Directory]::Delete($path, $true) } catch { } }
     }
@@ -1282,7 +1287,7 @@ function HsWayIsSafe([string]$path) {
 function HsDoWrite([string[]]$words) {
     $path = HsStepPath $words[2]
     $replaces, $check, $digest, $owes = $words[6..9]
-    if ($null -eq $path -or $digest -cnotmatch '^[0-9a-f]{64}$') { $script:HsWhy = 'the step cannot be read'; return $false }
+    if ($null -eq $path -or $digest -cnotmatch '^[0-9a-f]{64}\z') { $script:HsWhy = 'the step cannot be read'; return $false }
     if (-not (HsWayIsSafe $path) -or -not (HsHolds $path $replaces)) { return $false }
     if ((HsFirst "$HsDir\backup\$HsStep.was") -cne (HsLook $path) -and -not (HsBackUp $HsStep $path)) { return $false }
     $temp = [IO.Path]::Combine([IO.Path]::GetDirectoryName($path), ".hardstand.$HsTxn.$HsStep")

@@ -26,7 +26,7 @@ if ($ExecutionContext.SessionState.LanguageMode -ne 'FullLanguage') {
 $l = @(foreach ($line in $input) { [string]$line })
 $end = $l.Count - 1
 if ($end -ge 0) { $l[0] = $l[0] -replace '^[^H]+', '' }
-if ($end -lt 3 -or $l[0] -cnotmatch '^HARDSTAND-[0-9a-f]{32}$' -or $l[$end] -cne $l[0]) {
+if ($end -lt 3 -or $l[0] -cnotmatch '^HARDSTAND-[0-9a-f]{32}\z' -or $l[$end] -cne $l[0]) {
     [Console]::Error.WriteLine('the request was cut off')
     exit 3
 }
