@@ -384,8 +384,8 @@ function HsKindOf([string]$path) {
     } catch {
         return 'denied'
     }
-    if (($attributes -band [IO.FileAttributes]::ReparsePoint) -ne 0) { return 'link' }
-    if (($attributes -band [IO.FileAttributes]::Directory) -ne 0) { return 'directory' }
+    if (([int]$attributes -band [int][IO.FileAttributes]::ReparsePoint) -ne 0) { return 'link' }
+    if (([int]$attributes -band [int][IO.FileAttributes]::Directory) -ne 0) { return 'directory' }
     'file'
 }
 
@@ -1027,6 +1027,9 @@ function HsCheckGuards {
     try {
         HsProbe @(HsLines "$HsDir\questions") $false
         $observed = $script:HsSink
+    } catch [OperationCanceledException] {
+        $script:HsSink = $null
+        HsFinal 'refused' 'the questions of the plan could not be asked again'
     } finally { $script:HsSink = $null }
     $guards = @(HsLines "$HsDir\guards")
     $missing = @($guards | Where-Object { -not $observed.Contains($_) })
@@ -1269,7 +1272,7 @@ function HsWayIsSafe([string]$path) {
         }
         $acl = Get-Acl -LiteralPath $directory
         foreach ($rule in $acl.GetAccessRules($true, $true, [Security.Principal.SecurityIdentifier])) {
-            $below = ($rule.PropagationFlags -band [Security.AccessControl.PropagationFlags]::InheritOnly) -ne 0
+            $below = ([int]$rule.PropagationFlags -band [int][Security.AccessControl.PropagationFlags]::InheritOnly) -ne 0
             $denies = $rule.AccessControlType -ne [Security.AccessControl.AccessControlType]::Allow
             if ($below -or $denies -or $trusted -ccontains $rule.IdentityReference.Value) { continue }
             if (([int]$rule.FileSystemRights -band $last) -ne 0) {

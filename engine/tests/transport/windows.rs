@@ -11,6 +11,8 @@ use engine::facts::Os;
 use engine::graph::Graph;
 use engine::probe::{Limits, probe_host};
 use engine::source::Sources;
+use engine::transport::local::LocalConnector;
+use engine::transport::{Connector as _, Target};
 
 use super::sshd::Sshd;
 
@@ -64,6 +66,14 @@ fn a_request_arrives_whole_where_powershell_reads_it() {
     let observed = observed.unwrap_or_else(|error| panic!("{}", error.explain()));
     assert_eq!(observed.facts.os_id, "windows");
     assert_eq!(observed.guards, ["fact os-id windows"]);
+}
+
+#[test]
+fn this_machine_is_never_taken_for_a_windows_host() {
+    let mut target = Target::new("win1".parse().unwrap());
+    target.os = Os::Windows;
+    let error = LocalConnector.connect(&target).err().unwrap();
+    assert_eq!(error.to_string(), "there is no PowerShell on the host");
 }
 
 #[test]
