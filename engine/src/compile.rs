@@ -133,16 +133,21 @@ fn graph(
     problems: &mut Problems,
 ) -> Graph {
     let mut declared = Vec::new();
+    let mut checks = Vec::new();
     for provider in providers {
-        declared.extend(match host.os {
-            Os::Linux => provider.compile(sections, problems),
+        match host.os {
+            Os::Linux => {
+                declared.extend(provider.compile(sections, problems));
+                checks.extend(provider.checks(sections, problems));
+            }
+            // The checks know Linux.
             Os::Windows => {
                 refuse_linux_sections(sections, host, &**provider, problems);
-                provider.compile_for_windows(sections, problems)
+                declared.extend(provider.compile_for_windows(sections, problems));
             }
-        });
+        }
     }
-    Graph::build(declared, sections.sources, problems)
+    Graph::build(declared, sections.sources, problems).with_checks(checks)
 }
 
 /// Complains about the sections of a provider that mean nothing on Windows.

@@ -47,12 +47,28 @@ pub struct Facts {
     /// The swap areas in use: path and kind (`/proc/swaps`).
     pub swaps: Vec<Swap>,
     /// Commands that were looked for and found: `systemctl`, `systemd-run`, `dpkg`, `apt-get`, `dnf`, `modprobe`,
-    /// `containerd`, `ctr`, `crictl`, `curl`, `kubelet`.
+    /// `containerd`, `ctr`, `crictl`, `curl`, `kubelet`; and `versionlock`, with which dnf puts packages on hold.
     pub commands: BTreeSet<String>,
+    /// What installs packages.
+    #[serde(default)]
+    pub packages: PackageManager,
     /// How many hardstand transactions were begun on the host (`/var/lib/hardstand/generation`).
     pub generation: u64,
     /// The id of a transaction that is open or ended without a word, if there is one.
     pub open_transaction: Option<String>,
+}
+
+/// What installs packages: what is there, and where there are both, what os-release says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum PackageManager {
+    /// apt, with dpkg.
+    Apt,
+    /// dnf, with rpm.
+    Dnf,
+    /// Neither, or the system is one image.
+    #[default]
+    None,
 }
 
 /// The init system, as `sd_booted(3)` tells it.

@@ -9,6 +9,7 @@ use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef as _;
 
+use crate::check::Check;
 use crate::diagnostic::{Diagnostic, Problems};
 use crate::name::ResourceId;
 use crate::question::Question;
@@ -26,6 +27,7 @@ const MOST_RESOURCES: usize = 10_000;
 pub struct Graph {
     graph: DiGraph<GraphNode, Edge>,
     order: Vec<NodeIndex>,
+    checks: Vec<Box<dyn Check>>,
 }
 
 /// A resource in the graph.
@@ -103,7 +105,23 @@ impl Graph {
             problems.push(cycle_problem(&graph, &cycle, sources));
         }
         let order = order(&graph);
-        Self { graph, order }
+        Self {
+            graph,
+            order,
+            checks: Vec::new(),
+        }
+    }
+
+    /// Adds what the hosts of this graph are held against besides.
+    #[must_use]
+    pub fn with_checks(mut self, checks: Vec<Box<dyn Check>>) -> Self {
+        self.checks = checks;
+        self
+    }
+
+    /// Returns the checks that its hosts are held against.
+    pub fn checks(&self) -> &[Box<dyn Check>] {
+        &self.checks
     }
 
     /// Returns the resources in the order they are changed: ties in the order of declaration.
@@ -158,6 +176,7 @@ impl Graph {
         let questions: BTreeSet<_> = self
             .nodes()
             .flat_map(|node| node.resource.questions())
+            .chain(self.checks.iter().flat_map(|check| check.questions()))
             .collect();
         questions.into_iter().collect()
     }

@@ -105,6 +105,9 @@ impl FleetRun<'_> {
             .collect();
         let apply = |(host, plan): &(&FleetHost, &HostPlan)| {
             let events = self.sender();
+            if let Some(reason) = plan.checks.refusal() {
+                return untouched(plan, HostOutcome::Refused(reason));
+            }
             match self.target(&host.host) {
                 Ok(target) => apply_host(&HostApply {
                     connector: self.connector,

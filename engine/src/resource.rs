@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::check::Check;
 use crate::diagnostic::Problems;
 use crate::facts::Facts;
 use crate::name::{Digest, ResourceId, UnitName};
@@ -56,6 +57,13 @@ pub trait Provider: Send + Sync {
         sections: &Sections<'_>,
         problems: &mut Problems,
     ) -> Vec<Declared> {
+        let _ = (sections, problems);
+        Vec::new()
+    }
+
+    /// Returns the checks that hosts with these sections are held against, and complains about what is wrong with the spec
+    /// alone.
+    fn checks(&self, sections: &Sections<'_>, problems: &mut Problems) -> Vec<Box<dyn Check>> {
         let _ = (sections, problems);
         Vec::new()
     }

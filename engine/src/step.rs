@@ -5,8 +5,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::name::{
-    AbsPath, Digest, FileMode, ModuleName, PackageName, PackageVersion, SysctlKey, UnitName,
-    UserName,
+    AbsPath, Digest, FileMode, ModuleName, PackageName, PackageVersion, RepositoryName, SysctlKey,
+    UnitName, UserName,
 };
 
 /// One effect on a host.
@@ -88,6 +88,11 @@ pub enum Step {
     },
     /// Stops swapping to every area in use.
     StopSwap,
+    /// Fetches the index of packages of one repository, and of no other.
+    RefreshPackages {
+        /// Which.
+        repository: RepositoryName,
+    },
     /// Installs a package, or brings it to a version.
     InstallPackage {
         /// Which.
@@ -236,6 +241,7 @@ impl Step {
             | Self::SetSysctl { .. }
             | Self::LoadModule { .. }
             | Self::StopSwap
+            | Self::RefreshPackages { .. }
             | Self::InstallPackage { .. }
             | Self::RemovePackage { .. }
             | Self::HoldPackage { .. }

@@ -9,6 +9,7 @@ pub mod file;
 pub mod section;
 pub mod service;
 
+mod checks;
 mod confdir;
 mod containerd;
 mod crio;
@@ -16,17 +17,30 @@ mod docker;
 mod kubelet;
 mod module;
 mod package;
+mod repository;
 mod runtime;
 mod swap;
 mod sysctl;
 #[cfg(test)]
 mod testing;
+mod unitfile;
 
+use std::collections::BTreeMap;
+
+use engine::name::CheckId;
 use engine::resource::Provider;
+
+pub use checks::rules;
 
 /// Returns every provider; where the graph leaves a choice, resources are changed in this order.
 pub fn registry() -> Vec<Box<dyn Provider>> {
+    registry_ignoring(BTreeMap::new())
+}
+
+/// As [`registry`], with checks that are ignored whatever the spec says, and why.
+pub fn registry_ignoring(ignored: BTreeMap<CheckId, String>) -> Vec<Box<dyn Provider>> {
     vec![
+        Box::new(repository::Repositories),
         Box::new(package::Packages),
         Box::new(module::Modules),
         Box::new(sysctl::Sysctls),
@@ -35,6 +49,7 @@ pub fn registry() -> Vec<Box<dyn Provider>> {
         Box::new(runtime::Runtimes),
         Box::new(kubelet::Kubelet),
         Box::new(service::Services),
+        Box::new(checks::Checks { ignored }),
     ]
 }
 

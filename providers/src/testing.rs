@@ -5,13 +5,13 @@ mod steps;
 use std::collections::{BTreeMap, BTreeSet};
 
 use engine::diagnostic::Problems;
-use engine::facts::{CgroupVersion, Facts, Init, Swap};
+use engine::facts::{CgroupVersion, Facts, Init, PackageManager, Swap};
 use engine::graph::Graph;
 use engine::name::{AbsPath, Digest, ResourceId};
 use engine::plan::{Change, HostPlan, plan_host};
 use engine::question::{
     Answer, Attributes, CriState, FileState, FoundFile, ModuleState, Observed, PackageState,
-    Question, RegularFile, SysctlState, UnitState,
+    Question, RegularFile, RepositoryState, SysctlState, UnitState,
 };
 use engine::receipt::Receipt;
 use engine::resource::Sections;
@@ -32,6 +32,8 @@ pub(crate) struct Machine {
     pub(crate) modules: BTreeMap<String, ModuleState>,
     pub(crate) units: BTreeMap<String, UnitState>,
     pub(crate) packages: BTreeMap<String, PackageState>,
+    /// Repositories whose index was fetched.
+    pub(crate) indexed: BTreeSet<String>,
     /// What is at every CRI socket.
     pub(crate) cri: CriState,
     pub(crate) owed: BTreeSet<String>,
@@ -48,6 +50,7 @@ impl Machine {
                 kernel: "6.1.0-30-amd64".into(),
                 init: Init::Systemd,
                 cgroup: CgroupVersion::V2,
+                packages: PackageManager::Apt,
                 root: true,
                 commands: ["dpkg", "apt-get", "systemctl", "modprobe"]
                     .map(str::to_owned)
@@ -60,6 +63,7 @@ impl Machine {
             modules: BTreeMap::new(),
             units: BTreeMap::new(),
             packages: BTreeMap::new(),
+            indexed: BTreeSet::new(),
             cri: CriState::Unasked,
             owed: BTreeSet::new(),
             receipts: BTreeMap::new(),
@@ -180,6 +184,9 @@ impl Machine {
                     .cloned()
                     .unwrap_or_default(),
             ),
+            Question::Repository(name) => Answer::Repository(RepositoryState {
+                indexed: self.indexed.contains(name.as_str()),
+            }),
             Question::Containerd(_) => Answer::Unanswered("no containerd here".into()),
             Question::Cri(_) => Answer::Cri(self.cri.clone()),
         }
@@ -298,7 +305,11 @@ pub(crate) fn compile_at(name: &str, spec: &str) -> (Graph, Vec<String>) {
         .iter()
         .flat_map(|provider| provider.compile(&sections, &mut problems))
         .collect();
-    let graph = Graph::build(declared, &sources, &mut problems);
+    let checks = registry()
+        .iter()
+        .flat_map(|provider| provider.checks(&sections, &mut problems))
+        .collect();
+    let graph = Graph::build(declared, &sources, &mut problems).with_checks(checks);
     let complaints = problems
         .into_sorted()
         .into_iter()

@@ -1,14 +1,16 @@
 //! What most commands begin with: read the specs and inventories, take some of their hosts, compile what each should be.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 use std::sync::Mutex;
 
+use engine::check::Rule;
 use engine::compile::{Fleet, compile, for_this_machine, sections};
 use engine::diagnostic::{Diagnostic, Problems, Severity};
 use engine::fleet::Cancel;
 use engine::inventory::{Host, Selector};
-use engine::name::HostName;
+use engine::name::{CheckId, HostName};
 use engine::pipeline::FleetRun;
 use engine::plan::{Inputs, Plan, Via};
 use engine::probe::Limits;
@@ -16,6 +18,7 @@ use engine::resource::Provider;
 use engine::source::{InputDocument, Sources};
 use engine::spec::{Files, Loaded, load, read_documents};
 use engine::step::Content;
+use providers::{registry, registry_ignoring, rules};
 
 use super::{invocation, reach};
 use crate::args::{FleetArgs, InputArgs};
@@ -42,9 +45,20 @@ pub(super) struct Session<'a> {
 impl<'a> Session<'a> {
     /// Reads what the command line names. Everything that is wrong is printed, and is an error.
     pub(super) fn open(ui: &'a Ui, input: &InputArgs, via: Via) -> Result<Self, CommandError> {
+        Self::open_ignoring(ui, input, via, &[])
+    }
+
+    /// As [`Session::open`], with checks that are ignored.
+    pub(super) fn open_ignoring(
+        ui: &'a Ui,
+        input: &InputArgs,
+        via: Via,
+        ignored: &[CheckId],
+    ) -> Result<Self, CommandError> {
+        let providers = registry_ignoring(ignored_here(ignored)?);
         let documents = read_documents(&input.paths(), &mut io::stdin().lock())
             .map_err(|problems| report(ui, problems, &Sources::default()))?;
-        let session = Self::load(ui, documents, Files::default(), via)?;
+        let session = Self::load(ui, documents, Files::default(), via, providers)?;
         match via {
             Via::Ssh => Ok(session),
             Via::Local => session.on_this_machine(input.limit.as_deref()),
@@ -62,6 +76,7 @@ impl<'a> Session<'a> {
             documents.clone(),
             Files::recorded(files.collect()),
             plan.via,
+            registry(),
         )?;
         match plan.via {
             Via::Ssh => Ok(session),
@@ -76,8 +91,8 @@ impl<'a> Session<'a> {
         documents: Vec<InputDocument>,
         files: Files,
         via: Via,
+        providers: Vec<Box<dyn Provider>>,
     ) -> Result<Self, CommandError> {
-        let providers = providers::registry();
         let (mut loaded, problems) = load(&documents, &sections(&providers));
         if problems.has_errors() {
             return Err(report(ui, problems, &loaded.sources));
@@ -208,6 +223,21 @@ impl<'a> Session<'a> {
     }
 }
 
+/// Returns the checks that the command line ignores, each with that as its reason.
+fn ignored_here(ignored: &[CheckId]) -> Result<BTreeMap<CheckId, String>, CommandError> {
+    let known: BTreeSet<CheckId> = rules().iter().map(Rule::check_id).collect();
+    if let Some(unknown) = ignored.iter().find(|check| !known.contains(check)) {
+        let message = format!("there is no check {unknown}");
+        return Err(CommandError::new(ErrorKind::Usage, message)
+            .hint("`hardstand explain` lists all checks"));
+    }
+    let reason = "on the command line";
+    Ok(ignored
+        .iter()
+        .map(|check| (check.clone(), reason.to_owned()))
+        .collect())
+}
+
 /// Who listens for signals, and what to tell those who interrupt twice.
 pub(super) struct Watched {
     interrupt: Interrupt,
@@ -258,7 +288,7 @@ fn warn(ui: &Ui, problems: Problems, sources: &Sources) {
     let warnings: Vec<Diagnostic> = problems
         .into_sorted()
         .into_iter()
-        .filter(|problem| problem.severity == Severity::Warning)
+        .filter(|problem| problem.severity != Severity::Error)
         .collect();
     if !warnings.is_empty() {
         ui.alert(&diagnostics::render(&warnings, sources, ui.width));

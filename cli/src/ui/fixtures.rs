@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use engine::check::{Checked, Finding, Standing, Unjudged};
+use engine::diagnostic::Severity;
 use engine::facts::Facts;
 use engine::name::{HostName, ResourceId};
 use engine::plan::{Change, HostPlan, Inputs, Plan, Unplanned, Unreachable, Verdict};
@@ -85,6 +87,7 @@ fn host_plan(name: &str, changes: Vec<Change>) -> HostPlan {
         unplanned: Vec::new(),
         unchanged: vec![id("swap/off"), id("package/containerd.io")],
         forgotten: Vec::new(),
+        checks: Checked::default(),
     }
 }
 
@@ -173,7 +176,56 @@ fn special() -> HostPlan {
         },
     ];
     plan.forgotten = vec![id("user/ops")];
+    plan.checks = checked();
     plan
+}
+
+/// Findings of every kind.
+pub(crate) fn checked() -> Checked {
+    let finding = |severity, check: &str, message: &str, standing| Finding {
+        severity,
+        check: check.parse().unwrap(),
+        message: message.to_owned(),
+        help: Some("do what `hardstand explain` says".to_owned()),
+        source: place(12),
+        ignored: None,
+        standing,
+    };
+    let mut ignored = finding(
+        Severity::Error,
+        "H019",
+        "swap returns at the next boot: /etc/fstab has /swapfile",
+        Standing::Stays,
+    );
+    ignored.ignored = Some("these nodes swap on purpose".to_owned());
+    Checked {
+        findings: vec![
+            finding(
+                Severity::Error,
+                "H014",
+                "the kubelet is given --container-runtime, which 1.31 does not know",
+                Standing::Stays,
+            ),
+            ignored,
+            finding(
+                Severity::Warning,
+                "H012",
+                "there are several CRI sockets",
+                Standing::Caused,
+            ),
+            finding(
+                Severity::Warning,
+                "H004",
+                "the kubelet and the runtime use different cgroup drivers",
+                Standing::Mended,
+            ),
+        ],
+        unknown: vec![Unjudged {
+            check: "H029".parse().unwrap(),
+            reason: "the host has neither curl nor crictl".to_owned(),
+        }],
+        passed: vec!["H013".parse().unwrap()],
+    }
 }
 
 /// A node that sends what no terminal should see.

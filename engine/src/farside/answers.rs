@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::facts::{CgroupVersion, Facts, Init, Swap};
+use crate::facts::{CgroupVersion, Facts, Init, PackageManager, Swap};
 use crate::name::{AbsPath, Digest, UnitName};
 use crate::question::{
     Answer, Attributes, ContainerdState, CriState, FileState, FoundFile, ModuleState, Observed,
-    PackageState, Question, RegularFile, SysctlState, UnitState,
+    PackageState, Question, RegularFile, RepositoryState, SysctlState, UnitState,
 };
 use crate::receipt::Receipt;
 
@@ -196,6 +196,7 @@ struct Seen {
     parameters: BTreeMap<(String, String), String>,
     units: BTreeMap<String, UnitState>,
     packages: BTreeMap<String, PackageState>,
+    repositories: BTreeMap<String, RepositoryState>,
     containerds: BTreeMap<String, ContainerdState>,
     /// The config file whose dump is being read.
     dumping: Option<String>,
@@ -294,6 +295,24 @@ impl Seen {
                 };
                 Some(self.packages.insert((*name).to_owned(), package).is_none())
             }
+            ("candidate", [name, held @ ("held" | "free"), "unknown", why]) => {
+                let package = PackageState {
+                    held: *held == "held",
+                    candidate_unknown: Some((*why).to_owned()),
+                    ..PackageState::default()
+                };
+                Some(self.packages.insert((*name).to_owned(), package).is_none())
+            }
+            ("repository", [name, index @ ("indexed" | "bare")]) => {
+                let state = RepositoryState {
+                    indexed: *index == "indexed",
+                };
+                Some(
+                    self.repositories
+                        .insert((*name).to_owned(), state)
+                        .is_none(),
+                )
+            }
             ("containerd", [path, "absent"]) => self.containerd(path, None),
             ("containerd", [path, "version", version]) => self.containerd(path, Some(version)),
             ("~dumped", [path]) => {
@@ -338,6 +357,8 @@ impl Seen {
             ("init", ["systemd"]) => facts.init = Init::Systemd,
             ("cgroup", ["v1"]) => facts.cgroup = CgroupVersion::V1,
             ("cgroup", ["v2"]) => facts.cgroup = CgroupVersion::V2,
+            ("packages", ["apt"]) => facts.packages = PackageManager::Apt,
+            ("packages", ["dnf"]) => facts.packages = PackageManager::Dnf,
             ("root", ["yes"]) => facts.root = true,
             // Not root: what hardstand left here is not known, and `root` says so.
             ("state", ["unreadable"]) => {}
@@ -549,6 +570,10 @@ impl Seen {
                 Some(state) => Some(Answer::Package(state.clone())),
                 None => unanswered("package", name.as_str()),
             },
+            Question::Repository(name) => {
+                let state = self.repositories.get(name.as_str())?;
+                Some(Answer::Repository(state.clone()))
+            }
             Question::Containerd(path) => {
                 let state = self.containerds.get(path.as_str())?;
                 Some(Answer::Containerd(state.clone()))
@@ -669,6 +694,7 @@ impl Seen {
         let names = self.sysctls.keys().chain(self.modules.keys());
         let names = names.chain(self.units.keys()).chain(self.packages.keys());
         let names = names.chain(self.containerds.keys()).chain(self.cris.keys());
+        let names = names.chain(self.repositories.keys());
         for name in names.chain(unanswered) {
             check(&asked.names, name)?;
         }
@@ -712,6 +738,9 @@ impl Asked {
             Question::Package(name) => {
                 self.names.insert(name.to_string());
             }
+            Question::Repository(name) => {
+                self.names.insert(name.to_string());
+            }
             Question::Containerd(path) | Question::Cri(path) => {
                 self.names.insert(path.to_string());
             }
@@ -744,6 +773,8 @@ mod tests {
             Question::Unit("ssh.service".parse().unwrap()),
             Question::Package("bash".parse().unwrap()),
             Question::Package("nope".parse().unwrap()),
+            Question::Package("odd".parse().unwrap()),
+            Question::Repository("docker".parse().unwrap()),
             Question::Containerd("/etc/containerd/config.toml".parse().unwrap()),
             Question::Cri("/run/x.sock".parse().unwrap()),
         ]
@@ -769,6 +800,7 @@ mod tests {
              module overlay loaded=no builtin=yes available=no sysfs=yes\nparameter overlay index N\n\
              unit ssh.service LoadState=loaded ActiveState=active\n~unit ssh.service MainPID=7\n\
              package bash hold installed 5.2\ncandidate nope free -\n\
+             fact packages dnf\ncandidate odd held unknown no%20cache\nrepository docker indexed\n\
              containerd /etc/containerd/config.toml version 1.7.24~ds1\n~dumped /etc/containerd/config.toml\n\
              ~dump version = 2\n~dump a%09%25\n\
              ~cri /run/x.sock curl SFRUUC8yIDIwMCANCmdycGMtc3RhdHVzOiAxMg0KZ3JwYy1tZXNzYWdlOiBubyUyMENSSQ0KDQoKMA==\n\
@@ -833,6 +865,12 @@ mod tests {
         let unit = observed.unit(&"ssh.service".parse().unwrap()).unwrap();
         assert!(unit.is_active() && unit.property("MainPID") == "7");
         assert!(observed.package(&"bash".parse().unwrap()).unwrap().held);
+        assert_eq!(observed.facts.packages, PackageManager::Dnf);
+        let odd = observed.package(&"odd".parse().unwrap()).unwrap();
+        assert!(odd.held && odd.candidate.is_none());
+        assert_eq!(odd.candidate_unknown.as_deref(), Some("no cache"));
+        let repository = observed.repository(&"docker".parse().unwrap());
+        assert!(repository.unwrap().indexed);
         let containerd = observed.containerd(&"/etc/containerd/config.toml".parse().unwrap());
         assert_eq!(
             containerd.unwrap().effective.as_deref(),

@@ -84,6 +84,7 @@ fn deadline(plan: &HostPlan) -> u64 {
 fn seconds(step: &Step) -> u64 {
     match step {
         Step::InstallPackage { .. } | Step::RemovePackage { .. } => 1200,
+        Step::RefreshPackages { .. } => 900,
         Step::StopSwap => 300,
         Step::StopUnit { .. } => 180,
         // Twice: once more if it is undone. The CRI has 15 seconds and its calls.
@@ -201,6 +202,7 @@ impl Bundle {
             }
             Step::LoadModule { name } => format!("module {name}"),
             Step::StopSwap => "swapoff".to_owned(),
+            Step::RefreshPackages { repository } => format!("refresh {repository}"),
             Step::InstallPackage { name, version } => {
                 let version = version.as_ref().map_or("-", |version| version.as_str());
                 format!("install {name} {version}")

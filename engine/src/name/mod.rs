@@ -47,6 +47,7 @@ impl NameError {
 pub fn check_format(format: &str, text: &str) -> Result<(), NameError> {
     match format {
         HostName::FORMAT => HostName::check(text),
+        CheckId::FORMAT => CheckId::check(text),
         UserName::FORMAT => UserName::check(text),
         AbsPath::FORMAT => AbsPath::check(text),
         SysctlKey::FORMAT => SysctlKey::check(text),
@@ -54,6 +55,7 @@ pub fn check_format(format: &str, text: &str) -> Result<(), NameError> {
         UnitName::FORMAT => UnitName::check(text),
         PackageName::FORMAT => PackageName::check(text),
         PackageVersion::FORMAT => PackageVersion::check(text),
+        RepositoryName::FORMAT => RepositoryName::check(text),
         FileMode::FORMAT => FileMode::check(text),
         ResourceId::FORMAT => ResourceId::check(text),
         _ => Ok(()),
@@ -125,6 +127,10 @@ name_type!(
     HostName, "host-name", "a host name"
 );
 name_type!(
+    /// The name of a check: `H` and three digits.
+    CheckId, "check-id", "the name of a check such as H012"
+);
+name_type!(
     /// A login name on a host.
     UserName, "user-name", "a user or group name"
 );
@@ -146,17 +152,39 @@ name_type!(
     UnitName, "unit-name", "a systemd unit name with its suffix"
 );
 name_type!(
-    /// A Debian package name (Debian policy 5.6.1).
+    /// The name of a package: of Debian (Debian policy 5.6.1) or an RPM package.
     PackageName, "package-name", "a package name"
 );
 name_type!(
-    /// An exact Debian package version (Debian policy 5.6.12).
+    /// An exact version: of a Debian package (Debian policy 5.6.12), or `[EPOCH:]VERSION-RELEASE` of an RPM package.
     PackageVersion, "package-version", "an exact package version"
+);
+name_type!(
+    /// The name of a package repository, and so of the files that define it (sources.list(5), dnf.conf(5)).
+    RepositoryName, "repository-name", "the name of a package repository"
 );
 
 impl HostName {
     fn check(text: &str) -> Result<(), NameError> {
         check_word("a host name", text, 253, |c| matches!(c, '.' | '-' | '_'))
+    }
+
+    fn canonical(text: &str) -> String {
+        text.to_owned()
+    }
+}
+
+impl CheckId {
+    fn check(text: &str) -> Result<(), NameError> {
+        match text.as_bytes() {
+            [b'H', digits @ ..] if digits.len() == 3 && digits.iter().all(u8::is_ascii_digit) => {
+                Ok(())
+            }
+            _ => Err(
+                NameError::new(format!("`{text}` is not the name of a check"))
+                    .help("write H and three digits, such as H012; `hardstand explain` lists all"),
+            ),
+        }
     }
 
     fn canonical(text: &str) -> String {
@@ -373,7 +401,7 @@ impl UnitName {
 impl PackageName {
     fn check(text: &str) -> Result<(), NameError> {
         check_word("a package name", text, 128, |c| {
-            matches!(c, '.' | '-' | '+')
+            matches!(c, '.' | '-' | '+' | '_')
         })
     }
 
@@ -385,7 +413,19 @@ impl PackageName {
 impl PackageVersion {
     fn check(text: &str) -> Result<(), NameError> {
         check_word("a package version", text, 128, |c| {
-            matches!(c, '.' | '-' | '+' | '~' | ':')
+            matches!(c, '.' | '-' | '+' | '~' | ':' | '^' | '_')
+        })
+    }
+
+    fn canonical(text: &str) -> String {
+        text.to_owned()
+    }
+}
+
+impl RepositoryName {
+    fn check(text: &str) -> Result<(), NameError> {
+        check_word("a repository name", text, 64, |c| {
+            matches!(c, '.' | '-' | '_')
         })
     }
 

@@ -65,6 +65,9 @@ fn hostile_names_are_refused() {
     for text in ["-o APT::x", "./evil.deb", "foo=1", ""] {
         assert!(!verdict::<PackageName>(text), "package {text:?}");
     }
+    for text in ["a/b", "-x", "a b", "../x", "a*"] {
+        assert!(!verdict::<RepositoryName>(text), "repository {text:?}");
+    }
     for text in ["0999", "1777777", "rw-", "4755", "64", "00644"] {
         assert!(!verdict::<FileMode>(text), "mode {text:?}");
     }
@@ -86,6 +89,8 @@ fn ordinary_names_are_taken_in_canonical_form() {
     );
     assert!(verdict::<UnitName>("getty@tty1.service"));
     assert!(verdict::<PackageVersion>("1:1.6.20~ds1-1+deb12u2"));
+    assert!(verdict::<PackageVersion>("2:1.0_rc1^git20240101-3.el9_4"));
+    assert!(verdict::<PackageName>("mod_ssl"));
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use similar::TextDiff;
 
+use crate::check::Checked;
 use crate::graph::{Graph, GraphNode, Predecessor};
 use crate::name::{HostName, ResourceId};
 use crate::plan::{Change, HostPlan, Unplanned, Verdict};
@@ -12,6 +13,7 @@ use crate::receipt::Receipt;
 use crate::resource::{
     Action, Decision, Edge, Proposal, Provider, Reason, Situation, TextChange, desired_digest,
 };
+use crate::state::State;
 use crate::step::{Disruption, Step};
 
 /// Lines of context around a change in a diff.
@@ -44,6 +46,7 @@ pub fn plan_host(
     {
         walk.visit_removal(receipt, providers);
     }
+    let checks = check(graph, observed, &walk.changes);
     HostPlan {
         host: host.clone(),
         facts: observed.facts.clone(),
@@ -53,7 +56,18 @@ pub fn plan_host(
         unplanned: walk.unplanned,
         unchanged: walk.unchanged,
         forgotten: walk.forgotten,
+        checks,
     }
+}
+
+/// Holds a host against the checks of its graph: as it is, and as it will be after the changes.
+fn check(graph: &Graph, observed: &Observed, changes: &[Change]) -> Checked {
+    let now = State::now(observed);
+    if changes.is_empty() {
+        return Checked::of(graph.checks(), &now, None);
+    }
+    let steps = changes.iter().flat_map(|change| &change.steps);
+    Checked::of(graph.checks(), &now, Some(&State::after(observed, steps)))
 }
 
 /// The state of planning one host, resource by resource.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::check::Checked;
 use crate::facts::Facts;
 use crate::name::{HostName, ResourceId};
 use crate::question::Question;
@@ -97,6 +98,8 @@ pub struct HostPlan {
     pub unchanged: Vec<ResourceId>,
     /// Records of resources that the spec no longer names and that were not hardstand's to remove.
     pub forgotten: Vec<ResourceId>,
+    /// What the checks say about the host as it is and as it will be.
+    pub checks: Checked,
 }
 
 /// What happens to one resource of one host.

@@ -69,7 +69,7 @@ pub(crate) fn compile(chosen: Chosen<'_>, problems: &mut Problems) -> Vec<Declar
     ];
     if let Some(name) = runtime.package.filter(|name| Some(name) != listed.as_ref()) {
         declared.push(Declared {
-            resource: Box::new(PackageResource::installed(name)),
+            resource: Box::new(PackageResource::installed(name, &sections)),
             span,
             written: Vec::new(),
         });

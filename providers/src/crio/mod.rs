@@ -61,7 +61,7 @@ pub(crate) fn compile(chosen: Chosen<'_>, problems: &mut Problems) -> Vec<Declar
     ];
     if let Some(name) = to_install.filter(|name| Some(name) != listed.as_ref()) {
         declared.push(Declared {
-            resource: Box::new(PackageResource::installed(name)),
+            resource: Box::new(PackageResource::installed(name, &sections)),
             span,
             written: Vec::new(),
         });

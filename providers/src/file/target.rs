@@ -103,6 +103,21 @@ impl FileTarget {
         } else {
             Replaces::Nothing
         };
+        Ok(Decision::Change(self.creation(
+            content.bytes(),
+            replaces,
+            situation,
+        )))
+    }
+
+    /// Returns the proposal that puts the file where there is none. Its directory must be there by then.
+    pub(crate) fn creation(
+        &self,
+        content: &[u8],
+        replaces: Replaces,
+        situation: &Situation<'_>,
+    ) -> Proposal {
+        let content = Content::new(content.to_vec());
         let text = text_of(content.bytes());
         let step = self.write(content.clone(), replaces, situation);
         let mut proposal = Proposal::new(Action::Create, vec![step])
@@ -114,7 +129,7 @@ impl FileTarget {
             before: None,
             after: Some(text),
         }));
-        Ok(Decision::Change(proposal))
+        proposal
     }
 
     fn update(&self, content: Content, file: &RegularFile, situation: &Situation<'_>) -> Decision {

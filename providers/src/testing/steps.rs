@@ -63,6 +63,9 @@ impl Machine {
                 }
             }
             Step::StopSwap => self.facts.swaps.clear(),
+            Step::RefreshPackages { repository } => {
+                self.indexed.insert(repository.to_string());
+            }
             Step::InstallPackage { name, version } => {
                 let package = self.packages.entry(name.to_string()).or_default();
                 assert!(!package.held, "{name} is held");

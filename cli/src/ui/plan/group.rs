@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use engine::check::Finding;
 use engine::name::{HostName, ResourceId};
 use engine::plan::{Change, HostPlan, Unplanned, Unreachable};
 use engine::resource::{Action, Difference, Reason};
@@ -33,6 +34,7 @@ struct Seen<'a> {
     host: Option<&'a HostName>,
     changes: Vec<SeenChange<'a>>,
     unplanned: &'a [Unplanned],
+    findings: &'a [Finding],
     forgotten: &'a [ResourceId],
     unchanged: &'a [ResourceId],
 }
@@ -53,7 +55,10 @@ struct SeenChange<'a> {
 /// Gathers hosts in the order of the first of each group. Hosts without a word to say are left out if no host has one.
 pub(super) fn gather<'a>(hosts: &'a [HostPlan], view: &PlanView) -> Vec<Group<'a>> {
     let silent = |host: &HostPlan| {
-        host.changes.is_empty() && host.unplanned.is_empty() && host.forgotten.is_empty()
+        host.changes.is_empty()
+            && host.unplanned.is_empty()
+            && host.forgotten.is_empty()
+            && host.checks.findings.is_empty()
     };
     if view.unchanged == Unchanged::Hidden && hosts.iter().all(silent) {
         return Vec::new();
@@ -95,6 +100,7 @@ fn key(plan: &HostPlan, view: &PlanView) -> String {
         host: (view.grouping == Grouping::ByHost).then_some(&plan.host),
         changes: plan.changes.iter().map(seen_change).collect(),
         unplanned: &plan.unplanned,
+        findings: &plan.checks.findings,
         forgotten: &plan.forgotten,
         unchanged: match view.unchanged {
             Unchanged::Shown => &plan.unchanged,

@@ -15,6 +15,7 @@ use engine::resource::Action;
 
 use self::group::Group;
 pub(crate) use self::group::Grouping;
+use super::checks;
 use super::fold::fold;
 use super::text::{
     BOLD, CYAN, DIM, GREEN, Line, MAGENTA, PLAIN, RED, Width, YELLOW, count, paragraph,
@@ -70,7 +71,7 @@ pub(crate) fn render(plan: &Plan, view: &PlanView) -> String {
     for group in group::gather(&plan.hosts, view) {
         section(&mut out, &group, view);
     }
-    unreachable(&mut out, &plan.unreachable, view);
+    unreachable(&mut out, &plan.unreachable, view.grouping, view.width);
     verdict::render(&mut out, &summary, view.width);
     out
 }
@@ -152,6 +153,9 @@ fn section(out: &mut String, group: &Group<'_>, view: &PlanView) {
     for unplanned in &host.unplanned {
         change::unplanned(out, unplanned, columns, view.width);
     }
+    for finding in &host.checks.findings {
+        checks::draw(out, finding, view.width);
+    }
     for resource in &host.forgotten {
         let text = format!(
             "{resource} stays as it is: the spec no longer names it, and there is nothing that hardstand made and can remove"
@@ -167,14 +171,19 @@ fn section(out: &mut String, group: &Group<'_>, view: &PlanView) {
 }
 
 /// Draws the hosts that could not be planned, those with the same reason together.
-fn unreachable(out: &mut String, hosts: &[Unreachable], view: &PlanView) {
-    for (reason, names) in group::by_reason(hosts, view.grouping) {
+pub(super) fn unreachable(
+    out: &mut String,
+    hosts: &[Unreachable],
+    grouping: Grouping,
+    width: Width,
+) {
+    for (reason, names) in group::by_reason(hosts, grouping) {
         let start = Line::default()
             .paint(BOLD, &fold(names.iter().map(|name| name.as_str())))
             .add("  ")
             .paint(RED.bold(), "UNREACHABLE")
             .add("  ");
-        paragraph(out, start, 4, PLAIN, reason, view.width);
+        paragraph(out, start, 4, PLAIN, reason, width);
     }
     if !hosts.is_empty() {
         out.push('\n');
