@@ -249,3 +249,41 @@ fn all_that_is_wrong_is_told_at_once_and_hosts_are_listed_all_the_same() {
     );
     check(&run("inventory", &[]), 1, "", "adress");
 }
+
+const MIXED: &str = "\
+apiVersion: hardstand.dev/v1alpha1
+kind: Inventory
+defaults: { ssh: { connectTimeout: 1s }, become: sudo }
+hosts:
+  lin.invalid: { labels: { os: linux } }
+  win[1-2].invalid: { os: windows, labels: { os: windows } }
+---
+apiVersion: hardstand.dev/v1alpha1
+kind: NodeSpec
+metadata: { name: every-node }
+spec: { hosts: all, kubernetes: { version: '1.31' }, runtime: { containerd: {} } }
+---
+apiVersion: hardstand.dev/v1alpha1
+kind: NodeSpec
+metadata: { name: linux-node }
+spec: { hosts: os=linux, modules: [overlay] }
+";
+
+#[test]
+fn a_fleet_with_windows_hosts_is_compiled_without_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = |line: &[&str]| hardstand(directory.path(), line);
+    fs::write(directory.path().join("site.yaml"), MIXED).unwrap();
+    let valid = "Valid: 2 NodeSpecs, 3 hosts, 2 different graphs.\n";
+    check(&run(&["validate", "-f", "site.yaml"]), 0, valid, "");
+    let graph = &["graph", "-f", "site.yaml", "--limit", "win1.invalid"];
+    let file = r"containerd/C:\Program Files\containerd\config.toml";
+    check(&run(graph), 0, file, "");
+    let planned = run(&["plan", "-q", "-f", "site.yaml"]);
+    check(&planned, 4, "win1.invalid  UNREACHABLE", "");
+    // The section is about Linux, and so is the runtime's default, which is why only one of them is an error.
+    let both = MIXED.replace("hosts: os=linux", "hosts: all");
+    fs::write(directory.path().join("site.yaml"), both).unwrap();
+    let complaint = "error[E331]: `modules` is for Linux, and `win1.invalid` runs Windows";
+    check(&run(&["validate", "-f", "site.yaml"]), 1, "", complaint);
+}

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::event::{Event, EventKind};
 use crate::farside::{
-    self, AnswerError, FinalStatus, JournalEvent, MAX_ANSWER, Nonce, Reader, TransactionId,
+    self, AnswerError, FarSide, FinalStatus, JournalEvent, MAX_ANSWER, Nonce, Reader, TransactionId,
 };
 use crate::graph::Graph;
 use crate::name::{Digest, ResourceId};
@@ -111,10 +111,12 @@ impl<'a> Record<'a> {
             plan,
             plan_digest,
             operator,
+            target,
             ..
         } = self.apply;
+        let farside = FarSide::of(target.os);
         let begin =
-            |nonce: &Nonce| farside::begin_request(plan, transaction, operator, plan_digest, nonce);
+            |nonce: &Nonce| farside.begin_request(plan, transaction, operator, plan_digest, nonce);
         match self.converse(&begin) {
             Conversation::Over(nonce, answer) => self.judge(&nonce, answer),
             Conversation::NotBegun(reason) => {
@@ -133,7 +135,8 @@ impl<'a> Record<'a> {
         for pause in PAUSES {
             self.tell(EventKind::Reconnecting(reason.clone()));
             thread::sleep(Duration::from_secs(pause));
-            match self.converse(&|nonce| farside::status_request(transaction, nonce)) {
+            let farside = FarSide::of(self.apply.target.os);
+            match self.converse(&|nonce| farside.status_request(transaction, nonce)) {
                 Conversation::Over(nonce, answer) => return self.judge(&nonce, answer),
                 Conversation::NotBegun(why) | Conversation::Lost(why) => reason = why,
             }

@@ -2,17 +2,31 @@
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+/// The operating system of a host, as its inventory says.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "camelCase")]
+pub enum Os {
+    /// Linux.
+    #[default]
+    Linux,
+    /// Windows Server, over OpenSSH and PowerShell.
+    Windows,
+}
 
 /// What a host is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Facts {
-    /// `/etc/machine-id`, if it has one.
+    /// `/etc/machine-id`, if it has one; on Windows the `MachineGuid` of the registry.
     pub machine_id: Option<String>,
-    /// `ID` of os-release, such as `debian`.
+    /// `ID` of os-release, such as `debian`; `windows` on Windows.
     pub os_id: String,
-    /// `VERSION_ID` of os-release, such as `12`; empty on rolling releases.
+    /// `VERSION_ID` of os-release, such as `12`; empty on rolling releases. On Windows such as `10.0.20348`.
     pub os_version: String,
     /// `PRETTY_NAME` of os-release.
     pub os_name: String,
@@ -24,7 +38,7 @@ pub struct Facts {
     pub init: Init,
     /// The cgroup hierarchy.
     pub cgroup: CgroupVersion,
-    /// The far side runs as root.
+    /// The far side runs as root, or on Windows as an administrator.
     pub root: bool,
     /// There is something in `/var/lib/hardstand` and it cannot be read, so that neither records nor owed restarts are known.
     #[serde(default)]

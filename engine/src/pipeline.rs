@@ -259,6 +259,7 @@ fn target_of(host: &Host, connect_timeout: Duration) -> Result<Target, NameError
             Become::Sudo => Privilege::Sudo,
             Become::None => Privilege::Login,
         },
+        os: host.os,
         connect_timeout: host.ssh.connect_timeout.unwrap_or(connect_timeout),
     })
 }

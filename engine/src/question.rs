@@ -153,6 +153,8 @@ pub struct UnitState {
     /// `LoadState`, `ActiveState`, `SubState`, `UnitFileState`, `FragmentPath`, `DropInPaths`, `NeedDaemonReload`,
     /// `ExecMainStartTimestamp` (UTC), `InvocationID`, `NRestarts`, `MainPID`, `Type`, `RemainAfterExit`, `CanReload`,
     /// `StateChangeTimestamp` (UTC).
+    /// Of a service of Windows the same in the words of systemd, as far as they mean something there: `LoadState`,
+    /// `ActiveState`, `SubState`, `UnitFileState`, `ExecMainStartTimestamp`, `MainPID`; and `PathName`, its command line.
     pub properties: BTreeMap<String, String>,
 }
 

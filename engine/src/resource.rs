@@ -46,6 +46,21 @@ pub trait Provider: Send + Sync {
     /// Turns its sections, as merged for a host, into resources. The sections were checked against their schemas.
     fn compile(&self, sections: &Sections<'_>, problems: &mut Problems) -> Vec<Declared>;
 
+    /// Returns those of its sections that mean something on Windows hosts; each of the others is an error there.
+    fn windows_sections(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Turns its sections, as merged for a Windows host, into resources.
+    fn compile_for_windows(
+        &self,
+        sections: &Sections<'_>,
+        problems: &mut Problems,
+    ) -> Vec<Declared> {
+        let _ = (sections, problems);
+        Vec::new()
+    }
+
     /// Returns the checks that hosts with these sections are held against, and complains about what is wrong with the spec
     /// alone.
     fn checks(&self, sections: &Sections<'_>, problems: &mut Problems) -> Vec<Box<dyn Check>> {

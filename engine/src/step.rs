@@ -18,6 +18,8 @@ use crate::name::{
 )]
 pub enum Step {
     /// Puts a whole regular file in place, atomically and durably.
+    ///
+    /// Windows has no mode and no such owners: a new file takes the ACL of its directory, one that is replaced keeps its own.
     WriteFile {
         /// Where.
         path: AbsPath,

@@ -414,7 +414,8 @@ pub(crate) fn attributes(mode: u32) -> Attributes {
     }
 }
 
-fn node(yaml: &serde_yaml::Value, span: Span) -> Node {
+/// Returns YAML as a node whose parts all stand at one place.
+pub(crate) fn node(yaml: &serde_yaml::Value, span: Span) -> Node {
     let value = match yaml {
         serde_yaml::Value::Null => Value::Null,
         serde_yaml::Value::Bool(value) => Value::Bool(*value),

@@ -234,6 +234,27 @@ impl AbsPath {
         format!("{}/{name}", self.0.trim_end_matches('/')).parse()
     }
 
+    /// Returns the path as Windows writes it, if it is one of Windows: `/C:/x` is `C:\x`, and `/pipe/x` is `\\.\pipe\x`.
+    ///
+    /// Paths of Windows hosts travel in the form that OpenSSH's sftp has for them. A component that Windows would read as
+    /// another, such as one that ends with a dot, is none.
+    pub fn on_windows(&self) -> Option<String> {
+        if let Some(pipe) = self.0.strip_prefix("/pipe/") {
+            let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+            return pipe
+                .chars()
+                .all(is_plain)
+                .then(|| format!(r"\\.\pipe\{pipe}"));
+        }
+        let (drive, below) = self.0.strip_prefix('/')?.split_once(":/")?;
+        let is_drive = drive.len() == 1 && drive.starts_with(|c: char| c.is_ascii_alphabetic());
+        let is_name = |name: &str| {
+            !name.ends_with(['.', ' ']) && !name.contains(['\\', ':', '*', '?', '"', '<', '>', '|'])
+        };
+        (is_drive && below.split('/').all(is_name))
+            .then(|| format!(r"{drive}:\{}", below.replace('/', r"\")))
+    }
+
     fn check(text: &str) -> Result<(), NameError> {
         if !text.starts_with('/') {
             return Err(NameError::new(

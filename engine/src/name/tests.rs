@@ -111,3 +111,37 @@ fn sysctl_spellings_meet_in_one_key() {
         assert_eq!(key.proc_path(), "net/ipv4/conf/eth0.100/forwarding");
     }
 }
+
+#[test]
+fn paths_of_windows_are_told_from_others() {
+    let on_windows = |text: &str| text.parse::<AbsPath>().unwrap().on_windows();
+    for (text, expected) in [
+        (
+            "/C:/Program Files/containerd/config.toml",
+            r"C:\Program Files\containerd\config.toml",
+        ),
+        ("/d:/x", r"d:\x"),
+        (
+            "/pipe/containerd-containerd",
+            r"\\.\pipe\containerd-containerd",
+        ),
+    ] {
+        assert_eq!(on_windows(text).as_deref(), Some(expected), "{text}");
+    }
+    for text in [
+        "/etc/containerd/config.toml",
+        "/C:",
+        "/CC:/x",
+        "/1:/x",
+        "/C:/a:stream",
+        "/C:/a\\b",
+        "/C:/a./b",
+        "/C:/a /b",
+        "/C:/a*",
+        "/C:/\"a\"",
+        "/pipe/a/b",
+        "/pipe/a b",
+    ] {
+        assert_eq!(on_windows(text), None, "{text}");
+    }
+}

@@ -4,8 +4,10 @@
 //! the plan installs (`version`). `edit` is the heart: a pure function from the old text to the new one. It brings a text
 //! that containerd would read wrongly into a format that it reads rightly (`format`), and knows where each key lives
 //! (`keys`). `effective` reads what containerd itself says the configuration comes to. `registries` are files beside it.
+//! `windows` is the same file and its service on a Windows host.
 
 use engine::diagnostic::Problems;
+use engine::facts::Os;
 use engine::name::{AbsPath, PackageName, ResourceId};
 use engine::resource::{Declared, Sections};
 use engine::source::Span;
@@ -26,6 +28,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod version;
+mod windows;
 
 pub(crate) use format::Misread;
 pub(crate) use keys::Handler;
@@ -33,6 +36,7 @@ pub(crate) use reading::{Lost, Reading, drop_ins};
 use resource::ContainerdConfig;
 pub(crate) use section::ContainerdSection;
 pub(crate) use version::{ContainerdVersion, Least};
+pub(crate) use windows::compile as compile_for_windows;
 
 use crate::package::PackageResource;
 use crate::runtime::{Chosen, Daemons, KubernetesVersion, check_image, decode, listed_package};
@@ -132,6 +136,7 @@ fn config(
     let pause = kubernetes.and_then(KubernetesVersion::pause_image);
     ContainerdConfig {
         wanted: edit::Wanted {
+            os: Os::Linux,
             driver: section.cgroup_driver,
             sandbox_image: section.sandbox_image.clone().or(pause),
             registry_config_path: registries::config_path(

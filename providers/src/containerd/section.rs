@@ -13,15 +13,18 @@ use crate::runtime::CgroupDriver;
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub(crate) struct ContainerdSection {
-    /// Who manages cgroups: `systemd` (the default) or `cgroupfs`. It must be what the kubelet uses.
+    /// Who manages cgroups: `systemd` (the default) or `cgroupfs`. It must be what the kubelet uses. Windows has none, so
+    /// there it is an error to set it.
     pub(super) cgroup_driver: CgroupDriver,
     /// Lets the driver change on a node that has joined a cluster. The node must be drained.
     pub(super) allow_driver_change: bool,
-    /// The pause image. By default the one that fits `kubernetes.version`; without a version, what is set stays.
+    /// The pause image. By default the one that fits `kubernetes.version`; without a version, what is set stays. On Windows
+    /// it is `mcr.microsoft.com/oss/kubernetes/pause`.
     #[schemars(length(min = 1, max = 512))]
     pub(super) sandbox_image: Option<String>,
     /// The directory of `hosts.toml` files about registries, `/etc/containerd/certs.d` if there are `registries`; left as it
-    /// is otherwise. Where containerd does not look there yet, it restarts once; pods stay.
+    /// is otherwise. Where containerd does not look there yet, it restarts once; pods stay. Like every path here it is written
+    /// `/C:/dir/file` for Windows.
     pub(super) registry_config_path: Option<AbsPath>,
     /// Registries by the host in the names of their images, such as `docker.io` or `registry.example:5000`; `_default` is for
     /// those not named. Each is a `hosts.toml` of its own below `registryConfigPath`, owned whole; a change is taken up by
@@ -34,13 +37,15 @@ pub(crate) struct ContainerdSection {
     /// (`fs.nr_open`), and does not say when that is less. A change restarts it; pods stay.
     #[schemars(range(min = 1024, max = 1_073_741_816))]
     pub(super) limit_no_file: Option<u32>,
-    /// The configuration file. The unit must start containerd with it.
+    /// The configuration file. The unit must start containerd with it. On Windows it is
+    /// `/C:/Program Files/containerd/config.toml` by default.
     pub(crate) config_file: AbsPath,
-    /// The package that provides containerd, such as `containerd` or `containerd.io`; it is installed first.
+    /// The package that provides containerd, such as `containerd` or `containerd.io`; it is installed first. Not on Windows.
     pub(super) package: Option<PackageName>,
-    /// The unit that runs containerd.
+    /// The unit that runs containerd; on Windows the service of that name without `.service`.
     pub(crate) service: UnitName,
-    /// The socket on which containerd answers.
+    /// The socket on which containerd answers. On Windows it is the pipe `npipe:////./pipe/containerd-containerd`, written
+    /// `/pipe/containerd-containerd`.
     pub(crate) socket: AbsPath,
 }
 
