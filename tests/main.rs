@@ -11,6 +11,7 @@ mod crio;
 mod docker;
 mod examples;
 mod faults;
+mod kubelet;
 mod main_job;
 mod packages;
 mod support;

@@ -322,79 +322,67 @@ pub struct Observed {
 #[error("{0}")]
 pub struct Unanswered(pub String);
 
+macro_rules! typed_answer {
+    ($(#[$doc:meta])* $method:ident, $question:expr, $from:ty, $variant:ident, $state:ty) => {
+        $(#[$doc])*
+        pub fn $method(&self, asked: &$from) -> Result<&$state, Unanswered> {
+            let question = $question(asked.clone());
+            match self.answers.get(&question) {
+                Some(Answer::$variant(state)) => Ok(state),
+                Some(Answer::Unanswered(reason)) => Err(Unanswered(reason.clone())),
+                _ => Err(Unanswered(format!("the host did not answer about {asked}"))),
+            }
+        }
+    };
+}
+
 impl Observed {
-    /// Returns the answer to a question, if it was asked.
-    pub fn answer(&self, question: &Question) -> Option<&Answer> {
-        self.answers.get(question)
+    typed_answer!(
+        /// Returns what is at a path.
+        file, Question::File, AbsPath, File, FileState
+    );
+    typed_answer!(
+        /// Returns the running value of a sysctl.
+        sysctl, Question::Sysctl, SysctlKey, Sysctl, SysctlState
+    );
+    typed_answer!(
+        /// Returns what is known of a module.
+        module, Question::Module, ModuleName, Module, ModuleState
+    );
+    typed_answer!(
+        /// Returns what systemd knows of a unit.
+        unit, Question::Unit, UnitName, Unit, UnitState
+    );
+    typed_answer!(
+        /// Returns what is known of a package.
+        package, Question::Package, PackageName, Package, PackageState
+    );
+    typed_answer!(
+        /// Returns what is known of a repository of packages.
+        repository, Question::Repository, RepositoryName, Repository, RepositoryState
+    );
+    typed_answer!(
+        /// Returns what is known of the containerd that reads a config file.
+        containerd, Question::Containerd, AbsPath, Containerd, ContainerdState
+    );
+    typed_answer!(
+        /// Returns what is known of the container runtime at a socket.
+        cri, Question::Cri, AbsPath, Cri, CriState
+    );
+
+    /// Returns the entries of a directory with an ending.
+    pub fn files(&self, directory: &AbsPath, suffix: &str) -> Result<&[FoundFile], Unanswered> {
+        let question = Question::Files {
+            directory: directory.clone(),
+            suffix: suffix.to_owned(),
+        };
+        match self.answers.get(&question) {
+            Some(Answer::Files(files)) => Ok(files),
+            Some(Answer::Unanswered(reason)) => Err(Unanswered(reason.clone())),
+            _ => Err(Unanswered(format!("the host did not list {directory}"))),
+        }
     }
 }
-
-/// Gives a type that has `fn answer(&self, &Question) -> Option<&Answer>` a method for each kind of question, which returns
-/// the typed answer.
-macro_rules! typed_answers {
-    ($($(#[$doc:meta])* $method:ident, $question:expr, $from:ty, $variant:ident, $state:ty;)*) => {
-        $(
-            $(#[$doc])*
-            pub fn $method(&self, asked: &$from) -> Result<&$state, $crate::question::Unanswered> {
-                match self.answer(&$question(asked.clone())) {
-                    Some($crate::question::Answer::$variant(state)) => Ok(state),
-                    Some($crate::question::Answer::Unanswered(reason)) => {
-                        Err($crate::question::Unanswered(reason.clone()))
-                    }
-                    _ => Err($crate::question::Unanswered(format!(
-                        "the host did not answer about {asked}"
-                    ))),
-                }
-            }
-        )*
-
-        /// Returns the entries of a directory with an ending.
-        pub fn files(
-            &self,
-            directory: &$crate::name::AbsPath,
-            suffix: &str,
-        ) -> Result<&[$crate::question::FoundFile], $crate::question::Unanswered> {
-            let question = $crate::question::Question::Files {
-                directory: directory.clone(),
-                suffix: suffix.to_owned(),
-            };
-            match self.answer(&question) {
-                Some($crate::question::Answer::Files(files)) => Ok(files),
-                Some($crate::question::Answer::Unanswered(reason)) => {
-                    Err($crate::question::Unanswered(reason.clone()))
-                }
-                _ => Err($crate::question::Unanswered(format!(
-                    "the host did not list {directory}"
-                ))),
-            }
-        }
-    };
-    ($type:ty) => {
-        impl $type {
-            $crate::question::typed_answers! {
-                /// Returns what is at a path.
-                file, $crate::question::Question::File, $crate::name::AbsPath, File, $crate::question::FileState;
-                /// Returns the running value of a sysctl.
-                sysctl, $crate::question::Question::Sysctl, $crate::name::SysctlKey, Sysctl, $crate::question::SysctlState;
-                /// Returns what is known of a module.
-                module, $crate::question::Question::Module, $crate::name::ModuleName, Module, $crate::question::ModuleState;
-                /// Returns what systemd knows of a unit.
-                unit, $crate::question::Question::Unit, $crate::name::UnitName, Unit, $crate::question::UnitState;
-                /// Returns what is known of a package.
-                package, $crate::question::Question::Package, $crate::name::PackageName, Package, $crate::question::PackageState;
-                /// Returns what is known of a repository of packages.
-                repository, $crate::question::Question::Repository, $crate::name::RepositoryName, Repository, $crate::question::RepositoryState;
-                /// Returns what is known of the containerd that reads a config file.
-                containerd, $crate::question::Question::Containerd, $crate::name::AbsPath, Containerd, $crate::question::ContainerdState;
-                /// Returns what is known of the container runtime at a socket.
-                cri, $crate::question::Question::Cri, $crate::name::AbsPath, Cri, $crate::question::CriState;
-            }
-        }
-    };
-}
-pub(crate) use typed_answers;
-
-typed_answers!(Observed);
 
 #[cfg(test)]
 mod tests {

@@ -6,43 +6,38 @@
 mod after;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::ops::Deref;
 
 use crate::facts::Facts;
-use crate::question::{Answer, Observed, Question, typed_answers};
+use crate::question::Observed;
 
 /// What is said of an answer that only the host can give once the plan is applied.
 pub const AFTER_APPLY: &str = "it is known once the plan is applied";
 
-/// A host as it is, or as it will be.
+/// A host as it is, or as it will be: all that a probe would see.
 #[derive(Debug, Clone)]
 pub struct State<'a> {
-    observed: &'a Observed,
-    facts: Cow<'a, Facts>,
-    changed: BTreeMap<Question, Answer>,
+    observed: Cow<'a, Observed>,
 }
 
 impl<'a> State<'a> {
     /// Returns the host as it was observed.
     pub fn now(observed: &'a Observed) -> Self {
         Self {
-            observed,
-            facts: Cow::Borrowed(&observed.facts),
-            changed: BTreeMap::new(),
+            observed: Cow::Borrowed(observed),
         }
     }
 
     /// Returns what is asked of every host.
     pub fn facts(&self) -> &Facts {
-        &self.facts
-    }
-
-    /// Returns the answer to a question, if it was asked.
-    pub fn answer(&self, question: &Question) -> Option<&Answer> {
-        self.changed
-            .get(question)
-            .or_else(|| self.observed.answer(question))
+        &self.observed.facts
     }
 }
 
-typed_answers!(State<'_>);
+impl Deref for State<'_> {
+    type Target = Observed;
+
+    fn deref(&self) -> &Observed {
+        &self.observed
+    }
+}

@@ -23,6 +23,7 @@ mod swap;
 mod sysctl;
 #[cfg(test)]
 mod testing;
+mod unitfile;
 
 use std::collections::BTreeMap;
 

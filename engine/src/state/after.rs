@@ -94,7 +94,7 @@ impl<'a> State<'a> {
                 (*loaded, *in_sysfs) = (true, true);
                 self.set(Question::Module(name.clone()), Answer::Module(module));
             }
-            Step::StopSwap => self.facts.to_mut().swaps.clear(),
+            Step::StopSwap => self.observed.to_mut().facts.swaps.clear(),
             Step::RefreshPackages { repository } => self.set(
                 Question::Repository(repository.clone()),
                 Answer::Repository(RepositoryState { indexed: true }),
@@ -147,13 +147,13 @@ impl<'a> State<'a> {
     }
 
     fn set(&mut self, question: Question, answer: Answer) {
-        self.changed.insert(question, answer);
+        self.observed.to_mut().answers.insert(question, answer);
     }
 
     /// Takes over what is at a path into the answers about it and about the directory that lists it.
     fn put(&mut self, path: &AbsPath, state: FileState) {
         for question in self.listings_of(path) {
-            if let Some(Answer::Files(files)) = self.answer(&question) {
+            if let Some(Answer::Files(files)) = self.answers.get(&question) {
                 let mut files: Vec<FoundFile> = files
                     .iter()
                     .filter(|found| found.path != *path)

@@ -4,13 +4,16 @@
 //! A file holds the checks of one topic as a table of [`Entry`]s. What they know of the spec is in `spec`. A check judges
 //! the spec alone (`of_spec`), a host (`of_host`), or both: then `of_host` is silent about what `of_spec` has told.
 
+mod kernel;
 mod pause;
 mod repositories;
 mod section;
 mod sockets;
 mod spec;
+mod swap;
 #[cfg(test)]
 mod tests;
+mod units;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -27,7 +30,14 @@ use section::ChecksSection;
 pub(crate) use spec::Spec;
 
 /// The tables, by topic.
-static TABLES: &[&[Entry]] = &[pause::CHECKS, repositories::CHECKS, sockets::CHECKS];
+static TABLES: &[&[Entry]] = &[
+    kernel::CHECKS,
+    pause::CHECKS,
+    repositories::CHECKS,
+    sockets::CHECKS,
+    swap::CHECKS,
+    units::CHECKS,
+];
 
 /// A check: its rule, and the functions that judge by it.
 #[derive(Debug)]

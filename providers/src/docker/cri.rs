@@ -11,12 +11,12 @@ use engine::step::Gate;
 
 use super::section::CriDockerdSection;
 use super::service::socket_of;
-use super::unit::{self, Assignment, words};
 use super::{Engine, Provided, declare, version};
 use crate::file::{FileTarget, managed_directory};
 use crate::runtime::{Chosen, KubernetesVersion, Refusal, Stop, canonical};
 use crate::section::{constant_path, items, requires};
 use crate::service::{ServiceResource, UnitOwner, service_for};
+use crate::unitfile::{self, Assignment, words};
 
 /// The packages that are known to provide cri-dockerd.
 const PACKAGES: [&str; 1] = ["cri-dockerd"];
@@ -187,8 +187,8 @@ impl Resource for DropIn {
 
     fn questions(&self) -> Vec<Question> {
         let mut questions = self.target.questions();
-        questions.extend(unit::questions(&self.service));
-        questions.extend(unit::questions(&self.socket_unit));
+        questions.extend(unitfile::questions(&self.service));
+        questions.extend(unitfile::questions(&self.socket_unit));
         questions.extend(self.package.questions());
         questions.extend(self.docker.questions());
         questions
@@ -259,7 +259,8 @@ impl DropIn {
 
     /// Returns the command that the unit should run.
     fn command(&self, situation: &Situation<'_>) -> Result<String, Stop> {
-        let Some(text) = unit::read(&self.service, situation)? else {
+        let Some(text) = unitfile::read(&self.service, situation.observed, situation.proposed)?
+        else {
             if !self.package.is_planned(situation) {
                 return Err(Refusal::new(format!(
                     "cri-dockerd is not installed: the host has no unit `{}`",
@@ -338,7 +339,7 @@ fn listens(
     socket_unit: &UnitName,
     situation: &Situation<'_>,
 ) -> Result<Option<Assignment>, Unanswered> {
-    let Some(text) = unit::read(socket_unit, situation)? else {
+    let Some(text) = unitfile::read(socket_unit, situation.observed, situation.proposed)? else {
         return Ok(None);
     };
     let mut streams = text.assignments("Socket", "ListenStream");
@@ -369,7 +370,7 @@ impl Resource for CriService {
 
     fn questions(&self) -> Vec<Question> {
         let mut questions = self.inner.questions();
-        questions.extend(unit::questions(&self.socket_unit));
+        questions.extend(unitfile::questions(&self.socket_unit));
         // Where the unit listens is only known from the answers; this is where it nearly always does.
         let socket = self.socket.clone().unwrap_or_else(|| constant_path(SOCKET));
         questions.push(Question::Cri(socket));

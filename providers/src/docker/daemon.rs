@@ -13,12 +13,13 @@ use super::flags::{Flag, flags};
 use super::json::{Json, line_of};
 use super::section::DockerSection;
 use super::version::{self, Version};
-use super::{Engine, KIND, Provided, keys, unit};
+use super::{Engine, KIND, Provided, keys};
 use crate::confdir::Fragment;
 use crate::file::{not_a_file, root};
 use crate::runtime::{CgroupDriver, DriverChange, Refusal, Stop, joined_marks, kubelet};
 use crate::section::{constant_path, notifies, requires};
 use crate::service::is_running;
+use crate::unitfile;
 
 /// Files that distributions let a unit read its environment from.
 const ENVIRONMENT_FILES: [&str; 2] = ["/etc/default/docker", "/etc/sysconfig/docker"];
@@ -87,7 +88,7 @@ impl Resource for DaemonConfig {
         ];
         questions.extend(joined_marks().map(Question::File));
         questions.extend(self.docker.questions());
-        questions.extend(unit::questions(&self.service));
+        questions.extend(unitfile::questions(&self.service));
         questions.extend(ENVIRONMENT_FILES.map(|path| Question::File(constant_path(path))));
         questions
     }
@@ -181,7 +182,8 @@ impl DaemonConfig {
 
     /// Returns the flags that the unit starts dockerd with; none if there is no unit file yet.
     fn flags(&self, situation: &Situation<'_>) -> Result<Vec<Flag>, Stop> {
-        let Some(text) = unit::read(&self.service, situation)? else {
+        let Some(text) = unitfile::read(&self.service, situation.observed, situation.proposed)?
+        else {
             return Ok(Vec::new());
         };
         let Some(command) = text.exec_start() else {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::unit::{Assignment, words};
+use crate::unitfile::{Assignment, words};
 
 /// A flag of a command line.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 //!
 //! Mirantis Container Runtime is Docker Engine under another package, with the same binary, unit and file. One resource
 //! edits `daemon.json`, key by key (`daemon`, with `edit` and `json`), after it compared the file with the flags that the
-//! unit gives (`unit`, `flags`). `service` is the unit of dockerd: whether a reload suffices, and whether containers
+//! unit gives (`flags`). `service` is the unit of dockerd: whether a reload suffices, and whether containers
 //! outlive a restart. `cri` is the drop-in of cri-dockerd, its units, and its socket. `version` knows what goes together.
 
 mod cri;
@@ -15,7 +15,6 @@ mod section;
 mod service;
 #[cfg(test)]
 mod tests;
-mod unit;
 mod version;
 
 use engine::diagnostic::{Diagnostic, Problems};

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use engine::name::ModuleName;
-use engine::question::{Question, Unanswered};
+use engine::question::{Observed, Question, Unanswered};
 use engine::resource::Situation;
 
 use crate::confdir::{self, Fragment, Line};
@@ -27,7 +27,7 @@ pub(super) const MODPROBE_DIRECTORIES: [&str; 5] = [
 
 /// What is read at boot, once the plan is carried out.
 #[derive(Debug)]
-pub(super) struct Boot<'a> {
+pub(crate) struct Boot<'a> {
     load: Vec<Fragment>,
     modprobe: Vec<Fragment>,
     command_line: &'a str,
@@ -35,17 +35,17 @@ pub(super) struct Boot<'a> {
 
 /// What keeps a module from being loaded at boot.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Block {
+pub(crate) struct Block {
     /// Where it is written.
-    pub(super) place: String,
+    pub(crate) place: String,
     /// The line.
-    pub(super) line: String,
+    pub(crate) line: String,
     /// What it does.
-    pub(super) effect: &'static str,
+    pub(crate) effect: &'static str,
 }
 
 /// Returns what must be asked to know what happens at boot.
-pub(super) fn questions() -> Vec<Question> {
+pub(crate) fn questions() -> Vec<Question> {
     let mut questions = confdir::questions(&LOAD_DIRECTORIES);
     questions.extend(confdir::questions(&MODPROBE_DIRECTORIES));
     questions
@@ -58,6 +58,16 @@ impl<'a> Boot<'a> {
         Ok(Self {
             load: confdir::fragments(observed, proposed, &LOAD_DIRECTORIES)?,
             modprobe: confdir::fragments(observed, proposed, &MODPROBE_DIRECTORIES)?,
+            command_line: &observed.facts.kernel_command_line,
+        })
+    }
+
+    /// Reads what a host has as it is.
+    pub(crate) fn of_host(observed: &'a Observed) -> Result<Self, Unanswered> {
+        let nothing = BTreeMap::new();
+        Ok(Self {
+            load: confdir::fragments(observed, &nothing, &LOAD_DIRECTORIES)?,
+            modprobe: confdir::fragments(observed, &nothing, &MODPROBE_DIRECTORIES)?,
             command_line: &observed.facts.kernel_command_line,
         })
     }
@@ -76,7 +86,7 @@ impl<'a> Boot<'a> {
     }
 
     /// Returns what keeps a module from being loaded, although loading it by hand may work.
-    pub(super) fn blocks(&self, module: &ModuleName) -> Option<Block> {
+    pub(crate) fn blocks(&self, module: &ModuleName) -> Option<Block> {
         let blocked_by_line = self
             .modprobe_lines()
             .find_map(|line| block_of_line(line, module));

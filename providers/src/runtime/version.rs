@@ -20,6 +20,11 @@ impl KubernetesVersion {
         self.minor >= 26
     }
 
+    /// Whether its kubelet asks the runtime for the cgroup driver, and takes its own setting only if it is not told.
+    pub(crate) fn asks_runtime(self) -> bool {
+        self.minor >= 31
+    }
+
     /// Returns the pause image that kubeadm of this version expects, if it is known.
     pub(crate) fn pause_image(self) -> Option<String> {
         let tag = match self.minor {
