@@ -186,9 +186,14 @@ fn packages_come_from_signed_repositories() {
     assert_eq!(applied(&spec, "b,c").code, Some(0));
     assert_eq!(planned(&spec, "b,c").code, Some(0));
 
-    // What no spec names any more goes, with the package.
+    // What no spec names any more goes, with the package; and so does what could not be fetched at all.
     let none = on_apt("packages: []");
     assert_eq!(applied(&none, "b,c").code, Some(0));
+    let done = applied(&on_apt(&apt("two")), "c");
+    assert_eq!(done.code, Some(1), "{done:#?}");
+    assert!(done.stdout.contains("index/signed failed"), "{done:#?}");
+    let none = on_apt("packages: []");
+    assert_eq!(applied(&none, "c").code, Some(0));
     let _gone = lab.ask(
         "c",
         "! test -e /etc/apt/sources.list.d/signed.sources && ! test -e /etc/apt/keyrings/signed.asc && apt-get -q check",

@@ -135,7 +135,7 @@ pub(crate) struct PackageResource {
     hold: Option<bool>,
     /// What is written to come first, such as the file that names a package source.
     after: Vec<ResourceId>,
-    /// The repositories of the spec, one of which may have it.
+    /// The package lists of the spec's repositories, one of which may have it.
     repositories: Vec<ResourceId>,
 }
 
@@ -433,7 +433,10 @@ fn remove(name: &PackageName, state: &PackageState) -> Decision {
 }
 
 fn fetched_first(repository: &ResourceId) -> String {
-    format!("the package lists of {repository} are fetched first")
+    format!(
+        "the package lists of repository/{} are fetched first",
+        repository.name()
+    )
 }
 
 /// Returns the refusal of a host whose packages hardstand cannot manage.

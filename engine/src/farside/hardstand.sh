@@ -2080,7 +2080,7 @@ h_package() {
 h_dnf() {
 	(
 		umask 022
-		h_bounded 900 dnf -y -q --setopt=install_weak_deps=False --setopt=clean_requirements_on_remove=False "$@"
+		h_bounded 900 dnf -y --setopt=install_weak_deps=False --setopt=clean_requirements_on_remove=False "$@"
 	)
 }
 
@@ -2200,22 +2200,29 @@ h_do_hold_deb() {
 	esac
 }
 
-# refresh REPOSITORY: fetches its index, and no other. apt before 2.1 only warns of what it could not fetch.
+# refresh REPOSITORY: fetches its index, and no other. What could not be fetched is a warning to apt before 2.1, and to dnf
+# where repositories may be missing; what they say of it first tells more than what they say last.
 h_do_refresh() {
 	h_is_word "$1" || return 1
 	h_why='there is neither apt nor dnf'
+	h_failed=
 	case $h_manager in
 	apt)
 		h_try h_apt -o Dir::Etc::sourcelist="/etc/apt/sources.list.d/$1.sources" -o Dir::Etc::sourceparts=- \
-			-o APT::Get::List-Cleanup=0 -o APT::Update::Error-Mode=any update || return 1
-		h_why=$(grep -a '^W: .*ailed' "$h_dir/said" | tail -n 1)
-		[ -z "$h_why" ] || return 1
+			-o APT::Get::List-Cleanup=0 -o APT::Update::Error-Mode=any update || h_failed=$h_why
+		h_value=$(grep -a -e '^E: ' -e '^W: .*ailed' -e '^W: GPG error' "$h_dir/said" | head -n 1)
 		;;
-	dnf) h_try h_dnf --refresh makecache --repo="$1" || return 1 ;;
+	dnf)
+		h_try h_dnf --refresh makecache --repo="$1" || h_failed=$h_why
+		h_value=$(grep -a -e '^Error' -e '^ *- ' "$h_dir/said" | head -n 2 | tail -n 1)
+		;;
 	*) return 1 ;;
 	esac
+	h_why=${h_value#'  - '}
+	h_why=${h_why:-$h_failed}
+	[ -z "$h_why" ] || return 1
 	h_list_indexes
-	h_why='and yet there is no index of it'
+	h_why='there is no index of it'
 	h_is_indexed "$1"
 }
 

@@ -1,7 +1,8 @@
 //! Repositories that packages come from, of apt or of dnf (the `repositories` section).
 //!
-//! A repository is its two files, the key and the definition, and the index of packages that was fetched from it. `section`
-//! is what a spec says of one, `definition` what it is in the words of apt and dnf, `resource` how it comes to a host.
+//! A repository is its two files, the key and the definition, and an index, the package lists that are fetched from it.
+//! `section` is what a spec says of one, `definition` what it is in the words of apt and dnf, `resource` how it comes to a
+//! host.
 
 mod definition;
 mod resource;
@@ -35,7 +36,7 @@ impl Provider for Repositories {
     }
 
     fn kinds(&self) -> &'static [&'static str] {
-        &["repository"]
+        &["index", "repository"]
     }
 
     fn compile(&self, sections: &Sections<'_>, problems: &mut Problems) -> Vec<Declared> {
@@ -48,6 +49,8 @@ impl Provider for Repositories {
         situation: &Situation<'_>,
     ) -> Result<Decision, Unanswered> {
         match resource.name().parse() {
+            // Package lists without a source are of no effect.
+            Ok(_) if resource.kind() == "index" => Ok(Decision::Converged),
             Ok(name) => resource::remove(&name, situation),
             Err(_) => Ok(Decision::Unknown(format!(
                 "the host's record names `{resource}`, which is no repository"
@@ -56,11 +59,11 @@ impl Provider for Repositories {
     }
 }
 
-/// Returns the resources of all repositories that a spec declares.
+/// Returns the package lists of all repositories that a spec declares, as resources to wait for.
 pub(crate) fn declared(sections: &Sections<'_>) -> Vec<ResourceId> {
     items(sections, "repositories")
         .iter()
-        .filter_map(|node| name_of(node).map(|name| id(&name)))
+        .filter_map(|node| name_of(node).map(|name| index_id(&name)))
         .collect()
 }
 
@@ -70,6 +73,10 @@ fn name_of(node: &Node) -> Option<RepositoryName> {
 
 fn id(name: &RepositoryName) -> ResourceId {
     ResourceId::new("repository", name)
+}
+
+fn index_id(name: &RepositoryName) -> ResourceId {
+    ResourceId::new("index", name)
 }
 
 /// Returns a path that is made of a constant and a name, which holds no slash.

@@ -1,21 +1,24 @@
-//! The `repository` resource: two files, and the index that is fetched once they stand.
+//! The two resources of a repository: `repository` is its files, `index` what is fetched once they stand. They are two, so
+//! that files whose index cannot be fetched are on record, and go when no spec names them any more.
 
 use std::sync::Arc;
 
 use engine::facts::PackageManager;
 use engine::name::{AbsPath, Digest, FileMode, RepositoryName, ResourceId};
 use engine::question::{FileState, Question, Unanswered};
-use engine::resource::{Action, Decision, Proposal, Relation, Resource, Situation, TextChange};
+use engine::resource::{
+    Action, Decision, Proposal, Reason, Relation, Resource, Situation, TextChange,
+};
 use engine::state::State;
 use engine::step::{Replaces, Step};
 
 use super::definition::{Definition, places, source_questions, sources};
-use super::id;
+use super::{id, index_id};
 use crate::file::{FileTarget, not_a_file, refused, root};
 use crate::package::no_manager;
 use crate::section::requires;
 
-/// A repository.
+/// The files of a repository.
 #[derive(Debug)]
 pub(super) struct RepositoryResource {
     pub(super) name: RepositoryName,
@@ -50,7 +53,6 @@ impl Resource for RepositoryResource {
 
     fn questions(&self) -> Vec<Question> {
         let mut questions = source_questions();
-        questions.push(Question::Repository(self.name.clone()));
         for path in self.paths() {
             questions.push(Question::File(path.parent()));
             questions.push(Question::File(path));
@@ -87,19 +89,58 @@ impl Resource for RepositoryResource {
                 held_up @ (Decision::Unknown(_) | Decision::Refused { .. }) => return Ok(held_up),
             }
         }
-        let indexed = situation.observed.repository(&self.name)?.indexed;
-        if proposal.steps.is_empty() && indexed {
+        if proposal.steps.is_empty() {
             return Ok(Decision::Converged);
-        }
-        if !indexed {
-            proposal = proposal.difference("index", "", "fetched");
         }
         if *situation.observed.file(&files.source)? == FileState::Absent {
             proposal.action = Action::Create;
         }
-        proposal.steps.push(Step::RefreshPackages {
+        Ok(Decision::Change(proposal))
+    }
+}
+
+/// The package lists of a repository: on the host, and of its present definition.
+#[derive(Debug)]
+pub(super) struct IndexResource {
+    pub(super) name: RepositoryName,
+}
+
+impl Resource for IndexResource {
+    fn id(&self) -> ResourceId {
+        index_id(&self.name)
+    }
+
+    fn desired(&self) -> String {
+        format!("index {}", self.name)
+    }
+
+    fn questions(&self) -> Vec<Question> {
+        vec![Question::Repository(self.name.clone())]
+    }
+
+    fn relations(&self) -> Vec<Relation> {
+        vec![requires(id(&self.name))]
+    }
+
+    fn decide(&self, situation: &Situation<'_>) -> Result<Decision, Unanswered> {
+        let repository = id(&self.name);
+        let changes = situation.changes(&repository);
+        let indexed = situation.observed.repository(&self.name)?.indexed;
+        if indexed && !changes {
+            return Ok(Decision::Converged);
+        }
+        let step = Step::RefreshPackages {
             repository: self.name.clone(),
-        });
+        };
+        let mut proposal = match indexed {
+            true => Proposal::new(Action::Update, vec![step]),
+            false => {
+                Proposal::new(Action::Create, vec![step]).difference("package lists", "", "fetched")
+            }
+        };
+        if changes {
+            proposal.reasons.push(Reason::NotifiedBy(repository));
+        }
         Ok(Decision::Change(proposal))
     }
 }

@@ -12,11 +12,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::definition::{Apt, Definition, Rpm};
-use super::resource::RepositoryResource;
+use super::resource::{IndexResource, RepositoryResource};
 use crate::runtime::KubernetesVersion;
 use crate::section::{check_not_managed, decode, files_below, items, written};
 
-/// A repository: its name, and exactly one of `apt`, `rpm`, `kubernetes` and `crio`. It comes before all packages.
+/// A repository: its name, and exactly one of `apt`, `rpm`, `kubernetes` and `crio`. Its files are the resource
+/// `repository/NAME`; when they change, its package lists, `index/NAME`, are fetched; all packages come after that.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct RepositoryEntry {
@@ -98,7 +99,11 @@ pub(super) fn compile(sections: &Sections<'_>, problems: &mut Problems) -> Vec<D
             );
             continue;
         }
-        declared.extend(repository(entry, node, sections, problems));
+        declared.extend(
+            repository(entry, node, sections, problems)
+                .into_iter()
+                .flatten(),
+        );
     }
     declared
 }
@@ -108,7 +113,7 @@ fn repository(
     node: &Node,
     sections: &Sections<'_>,
     problems: &mut Problems,
-) -> Option<Declared> {
+) -> Option<[Declared; 2]> {
     let (field, definition, key, key_file) = definition(&entry, node, sections, problems)?;
     let key = read_key(
         (key, key_file),
@@ -133,11 +138,21 @@ fn repository(
         let by = ("repositories", node.span_at(&["name"]));
         check_not_managed(sections, &file, by, problems);
     }
-    Some(Declared {
-        span: node.span,
-        written: written(node, &requires, &notifies),
-        resource: Box::new(resource),
-    })
+    let index = IndexResource {
+        name: resource.name.clone(),
+    };
+    Some([
+        Declared {
+            span: node.span,
+            written: written(node, &requires, &notifies),
+            resource: Box::new(resource),
+        },
+        Declared {
+            span: node.span,
+            written: Vec::new(),
+            resource: Box::new(index),
+        },
+    ])
 }
 
 /// The field that is written, what it defines, and the key as text and as a file.
