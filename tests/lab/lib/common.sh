@@ -6,6 +6,7 @@ STATE=${HARDSTAND_LAB_STATE:-/var/lib/hardstand-lab}
 MIRROR=${HARDSTAND_LAB_MIRROR:-http://deb.debian.org/debian}
 # One place for the whole machine whatever STATE says: networks and kernel limits are the machine's.
 LOCKS=/run/lock/hardstand-lab
+held_lock=''
 
 say() { printf 'lab: %s\n' "$*" >&2; }
 die() {
@@ -39,10 +40,14 @@ with_lock() {
     local name=$1 fd status=0
     shift
     mkdir -p "$LOCKS"
+    # An interrupt while the lock is held comes here again, to clean up, and must not wait for itself.
+    [ -z "$held_lock" ] || exec {held_lock}>&-
     exec {fd}>"$LOCKS/$name"
+    held_lock=$fd
     flock -w 900 "$fd" || die "the lock $LOCKS/$name was held by someone else for 15 minutes"
     "$@" || status=$?
     exec {fd}>&-
+    held_lock=''
     return "$status"
 }
 
