@@ -131,5 +131,8 @@ fn graph(
         .iter()
         .flat_map(|provider| provider.compile(sections, problems))
         .collect();
-    Graph::build(declared, sections.sources, problems)
+    let cluster = providers
+        .iter()
+        .find_map(|provider| provider.cluster(sections, problems));
+    Graph::build(declared, sections.sources, problems).in_cluster(cluster)
 }

@@ -9,6 +9,7 @@ use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef as _;
 
+use crate::cluster::Cluster;
 use crate::diagnostic::{Diagnostic, Problems};
 use crate::name::ResourceId;
 use crate::question::Question;
@@ -26,6 +27,7 @@ const MOST_RESOURCES: usize = 10_000;
 pub struct Graph {
     graph: DiGraph<GraphNode, Edge>,
     order: Vec<NodeIndex>,
+    cluster: Option<Cluster>,
 }
 
 /// A resource in the graph.
@@ -103,7 +105,23 @@ impl Graph {
             problems.push(cycle_problem(&graph, &cycle, sources));
         }
         let order = order(&graph);
-        Self { graph, order }
+        Self {
+            graph,
+            order,
+            cluster: None,
+        }
+    }
+
+    /// Says which cluster the host is a node of.
+    #[must_use]
+    pub fn in_cluster(mut self, cluster: Option<Cluster>) -> Self {
+        self.cluster = cluster;
+        self
+    }
+
+    /// Returns what the spec says of the cluster that the host is a node of.
+    pub fn cluster(&self) -> Option<&Cluster> {
+        self.cluster.as_ref()
     }
 
     /// Returns the resources in the order they are changed: ties in the order of declaration.

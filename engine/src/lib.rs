@@ -8,6 +8,7 @@
 //! environment. Modules stand in the order of the pipeline; a later one is never imported by an earlier one.
 
 pub mod apply;
+pub mod cluster;
 pub mod compile;
 pub mod diagnostic;
 pub mod event;
@@ -16,7 +17,9 @@ pub mod farside;
 pub mod fleet;
 pub mod graph;
 pub mod inventory;
+pub mod kubectl;
 pub mod name;
+pub mod node;
 pub mod pipeline;
 pub mod plan;
 pub mod probe;

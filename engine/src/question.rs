@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cluster::ClusterState;
 use crate::facts::Facts;
 use crate::name::{AbsPath, Digest, ModuleName, PackageName, SysctlKey, UnitName};
 use crate::receipt::Receipt;
@@ -302,6 +303,8 @@ pub struct Observed {
     pub owed: Vec<UnitName>,
     /// The stable part of the answers, line by line, as the host compares it again before it writes.
     pub guards: Vec<String>,
+    /// What was seen of the cluster; none if the spec names none.
+    pub cluster: Option<ClusterState>,
 }
 
 /// A question was not answered: it was not asked, or the host could not say.

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cluster::Cluster;
 use crate::diagnostic::Problems;
 use crate::facts::Facts;
 use crate::name::{Digest, ResourceId, UnitName};
@@ -44,6 +45,12 @@ pub trait Provider: Send + Sync {
 
     /// Turns its sections, as merged for a host, into resources. The sections were checked against their schemas.
     fn compile(&self, sections: &Sections<'_>, problems: &mut Problems) -> Vec<Declared>;
+
+    /// Returns what its sections say of the cluster that the host is a node of, if that is a section of its own.
+    fn cluster(&self, sections: &Sections<'_>, problems: &mut Problems) -> Option<Cluster> {
+        let _ = (sections, problems);
+        None
+    }
 
     /// Plans the removal of a resource that hardstand created and that no spec names any more.
     fn remove(
@@ -131,6 +138,8 @@ pub struct Situation<'a> {
     pub receipt: Option<&'a Receipt>,
     /// The resources that hardstand created and that no spec names any more, so that this plan removes them.
     pub dropped: &'a BTreeSet<ResourceId>,
+    /// What would cost the node its pods is done while it is drained.
+    pub drains: bool,
 }
 
 impl Situation<'_> {

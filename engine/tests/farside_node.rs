@@ -125,6 +125,7 @@ impl Node {
             unplanned: Vec::new(),
             unchanged: Vec::new(),
             forgotten: Vec::new(),
+            cluster: None,
         }
     }
 

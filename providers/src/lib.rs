@@ -9,6 +9,7 @@ pub mod file;
 pub mod section;
 pub mod service;
 
+mod cluster;
 mod confdir;
 mod containerd;
 mod crio;
@@ -35,6 +36,7 @@ pub fn registry() -> Vec<Box<dyn Provider>> {
         Box::new(runtime::Runtimes),
         Box::new(kubelet::Kubelet),
         Box::new(service::Services),
+        Box::new(cluster::Clusters),
     ]
 }
 

@@ -4,6 +4,7 @@ mod steps;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use engine::cluster::ClusterState;
 use engine::diagnostic::Problems;
 use engine::facts::{CgroupVersion, Facts, Init, Swap};
 use engine::graph::Graph;
@@ -36,6 +37,8 @@ pub(crate) struct Machine {
     pub(crate) cri: CriState,
     pub(crate) owed: BTreeSet<String>,
     pub(crate) receipts: BTreeMap<ResourceId, Receipt>,
+    /// What its cluster says of it.
+    pub(crate) cluster: Option<ClusterState>,
     now: i64,
 }
 
@@ -63,6 +66,7 @@ impl Machine {
             cri: CriState::Unasked,
             owed: BTreeSet::new(),
             receipts: BTreeMap::new(),
+            cluster: None,
             now: LONG_AGO + 1000,
         };
         for directory in [
@@ -227,6 +231,7 @@ impl Machine {
             receipts: self.receipts.clone(),
             owed: self.owed.iter().map(|unit| unit.parse().unwrap()).collect(),
             guards: Vec::new(),
+            cluster: self.cluster.clone(),
         }
     }
 
@@ -298,7 +303,10 @@ pub(crate) fn compile_at(name: &str, spec: &str) -> (Graph, Vec<String>) {
         .iter()
         .flat_map(|provider| provider.compile(&sections, &mut problems))
         .collect();
-    let graph = Graph::build(declared, &sources, &mut problems);
+    let cluster = registry()
+        .iter()
+        .find_map(|provider| provider.cluster(&sections, &mut problems));
+    let graph = Graph::build(declared, &sources, &mut problems).in_cluster(cluster);
     let complaints = problems
         .into_sorted()
         .into_iter()

@@ -85,6 +85,7 @@ fn host_plan(name: &str, changes: Vec<Change>) -> HostPlan {
         unplanned: Vec::new(),
         unchanged: vec![id("swap/off"), id("package/containerd.io")],
         forgotten: Vec::new(),
+        cluster: None,
     }
 }
 
@@ -252,6 +253,7 @@ fn host_report(name: &str, outcome: HostOutcome, changes: &[(&str, Outcome)]) ->
         outcome,
         changes: changes.collect(),
         transaction: Some("7f3a".to_owned()),
+        cluster: None,
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Renderers are pure functions from data to styled text; [`Ui`] knows the streams. Start at `plan`.
 
+pub(crate) mod cluster;
 pub(crate) mod diagnostics;
 pub(crate) mod error;
 pub(crate) mod fold;

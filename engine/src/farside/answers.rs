@@ -513,6 +513,7 @@ impl Seen {
                 .collect(),
             owed: self.owed,
             guards: self.guards,
+            cluster: None,
         })
     }
 

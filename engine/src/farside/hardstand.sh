@@ -1262,6 +1262,7 @@ h_close() {
 	Cg==) ;;
 	*) printf '\n' >>"$h_dir/journal" ;;
 	esac
+	h_resume
 	h_clear_temps
 	rm -rf -- "$h_dir/content"
 	h_log "final interrupted ${SERVICE_RESULT:--}"
@@ -1281,6 +1282,7 @@ h_note() {
 
 # Ends the transaction: h_final STATUS [TEXT].
 h_final() {
+	h_resume
 	h_clear_temps
 	rm -rf -- "$h_dir/content"
 	if [ "$1" = committed ] || [ "$1" = failed ] || [ "$1" = rolled-back ] || [ "$1" = wedged ]; then
@@ -1490,7 +1492,7 @@ h_perform_step() {
 	h_why='it did not work'
 	case $1 in
 	write | remove | mkdir | rmdir | attributes | sysctl | module | swapoff | install | uninstall | hold | unhold | \
-		daemon-reload | enable | disable | mask | unmask | start | stop | restart | reload) ;;
+		daemon-reload | enable | disable | mask | unmask | start | stop | pause | restart | reload) ;;
 	*)
 		h_fail "unknown step $1"
 		return 0
@@ -1513,6 +1515,7 @@ h_perform_step() {
 	daemon-reload) h_try h_bounded 90 systemctl daemon-reload ;;
 	enable | disable | mask | unmask) h_do_unit_file "$h_kind" "$@" ;;
 	stop) h_do_stop "$@" ;;
+	pause) h_do_pause "$@" ;;
 	*) h_do_gated "$h_kind" "$@" ;;
 	esac
 	case $? in
@@ -1975,6 +1978,41 @@ h_do_stop() {
 	inactive | failed) h_settle "$1" ;;
 	*) return 1 ;;
 	esac
+}
+
+# pause UNIT
+# What runs, or tries to, is stopped, and is noted before that, so that it is started again however this ends.
+h_do_pause() {
+	h_is_word "$1" || return 1
+	h_show "$1"
+	case $h_active in
+	active | activating | reloading | deactivating) ;;
+	*) return 0 ;;
+	esac
+	h_why='it could not be noted'
+	printf '%s\n' "$1" >>"$h_dir/paused" && sync -- "$h_dir/paused" && h_try h_bounded 180 systemctl stop -- "$1" || return 1
+	h_show "$1"
+	h_why="systemd says it is $h_active"
+	case $h_active in
+	inactive | failed) ;;
+	*) return 1 ;;
+	esac
+}
+
+# Starts what was paused and is still stopped. It is not waited for: what it needs may be what failed.
+h_resume() {
+	[ -f "$h_dir/paused" ] || return 0
+	while IFS= read -r h_line <&4; do
+		h_is_word "$h_line" || continue
+		h_show "$h_line"
+		case $h_active in
+		inactive | failed)
+			systemctl reset-failed -- "$h_line" 2>/dev/null
+			h_bounded 90 systemctl --no-block start -- "$h_line" || h_note "$h_line could not be started again"
+			;;
+		esac
+	done 4<"$h_dir/paused"
+	rm -f -- "$h_dir/paused"
 }
 
 # start|restart|reload UNIT START-SECONDS STEADY-SECONDS SOCKET

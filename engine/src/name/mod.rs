@@ -47,6 +47,7 @@ impl NameError {
 pub fn check_format(format: &str, text: &str) -> Result<(), NameError> {
     match format {
         HostName::FORMAT => HostName::check(text),
+        NodeName::FORMAT => NodeName::check(text),
         UserName::FORMAT => UserName::check(text),
         AbsPath::FORMAT => AbsPath::check(text),
         SysctlKey::FORMAT => SysctlKey::check(text),
@@ -125,6 +126,10 @@ name_type!(
     HostName, "host-name", "a host name"
 );
 name_type!(
+    /// The name of a node of a cluster, as Kubernetes writes it (RFC 1123): lower-case letters, digits, `.` and `-`.
+    NodeName, "node-name", "the name of a node of a cluster"
+);
+name_type!(
     /// A login name on a host.
     UserName, "user-name", "a user or group name"
 );
@@ -157,6 +162,21 @@ name_type!(
 impl HostName {
     fn check(text: &str) -> Result<(), NameError> {
         check_word("a host name", text, 253, |c| matches!(c, '.' | '-' | '_'))
+    }
+
+    fn canonical(text: &str) -> String {
+        text.to_owned()
+    }
+}
+
+impl NodeName {
+    fn check(text: &str) -> Result<(), NameError> {
+        check_word("the name of a node", text, 253, |c| matches!(c, '.' | '-'))?;
+        if text.contains(|c: char| c.is_ascii_uppercase()) {
+            return Err(NameError::new("the name of a node is in lower case")
+                .help(format!("write `{}`", text.to_ascii_lowercase())));
+        }
+        Ok(())
     }
 
     fn canonical(text: &str) -> String {
