@@ -349,19 +349,27 @@ fn parse<T: DeserializeOwned>(call: &[&str], printed: &[u8]) -> Result<T, Kubect
     })
 }
 
-/// Returns the last things that kubectl complained about: a drain repeats why a pod stays until its time is over.
+/// Returns what kubectl complained about in the end: its last error, after why a drain went on trying, if it did.
 fn last_words(complaints: &[u8]) -> Option<String> {
-    let lines = complaints.split(|byte| *byte == b'\n');
-    let mut last: Vec<_> = lines
+    let lines: Vec<&[u8]> = complaints
+        .split(|byte| *byte == b'\n')
         .map(<[u8]>::trim_ascii)
         .filter(|line| !line.is_empty())
-        .rev()
-        .take(2)
-        .map(shown)
         .collect();
-    last.reverse();
-    last.dedup();
-    (!last.is_empty()).then(|| last.join("; "))
+    let last_with = |word: &[u8]| {
+        let holds = |line: &&&[u8]| line.windows(word.len()).any(|part| part == word);
+        lines.iter().rev().find(holds)
+    };
+    let tried = last_with(b"will retry");
+    let last = last_with(b"rror").or(lines.last());
+    let words: Vec<_> = tried
+        .into_iter()
+        .chain(last.filter(|last| tried != Some(*last)))
+        .collect();
+    (!words.is_empty()).then(|| {
+        let words: Vec<_> = words.into_iter().map(|line| shown(line)).collect();
+        words.join("; ")
+    })
 }
 
 fn shown(text: &[u8]) -> String {
@@ -514,11 +522,13 @@ mod tests {
 
     #[test]
     fn the_last_words_of_a_drain_say_why() {
-        let said = b"Warning: ignoring x\nerror when evicting pods/\"a\": too many\n\nerror: unable to drain\x1b[2J\n";
+        let said = b"Warning: ignoring x\nerror when evicting a (will retry after 5s): budget\nThere are pending nodes:\n a\n\
+            error: unable to drain\x1b[2J\n";
         assert_eq!(
             last_words(said).unwrap(),
-            "error when evicting pods/\"a\": too many; error: unable to drain\\x1b[2J"
+            "error when evicting a (will retry after 5s): budget; error: unable to drain\\x1b[2J"
         );
+        assert_eq!(last_words(b"a\nb\n").unwrap(), "b");
         assert_eq!(last_words(b"\n"), None);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! It makes no resource. What is done to a cluster is planned by the engine, around the changes of the host.
 
-use engine::cluster::{Cluster, Drain};
+use engine::cluster::{Cluster, Drain, NodeRuntime};
 use engine::diagnostic::Problems;
 use engine::name::NodeName;
 use engine::resource::{Declared, Provider, Section, Sections};
@@ -10,6 +10,7 @@ use engine::spec::Node;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::containerd::replacement_endpoint;
 use crate::section::{decode, schema};
 
 /// The cluster that the host is a node of. It is asked through your own kubectl, on the machine that hardstand runs on and
@@ -96,7 +97,10 @@ impl Provider for Clusters {
             context: kubectl.context,
             node,
             drain: drain.map(Drain::from),
-            runtime: None,
+            runtime: replacement_endpoint(sections).map(|endpoint| NodeRuntime {
+                name: "containerd".to_owned(),
+                endpoint,
+            }),
             cgroup_driver: cgroup_driver(sections),
         })
     }

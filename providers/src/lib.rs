@@ -15,6 +15,7 @@ mod containerd;
 mod crio;
 mod docker;
 mod kubelet;
+mod migration;
 mod module;
 mod package;
 mod runtime;

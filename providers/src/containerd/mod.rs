@@ -27,6 +27,7 @@ mod version;
 use resource::ContainerdConfig;
 pub(crate) use section::ContainerdSection;
 
+use crate::migration::{self, Successor, after_docker, endpoint_of};
 use crate::package::PackageResource;
 use crate::runtime::{Chosen, KubernetesVersion, check_image, decode, listed_package};
 use crate::section::check_not_managed;
@@ -55,14 +56,26 @@ pub(crate) fn compile(chosen: Chosen<'_>, problems: &mut Problems) -> Vec<Declar
     check_not_managed(&sections, &runtime.config_file, ("runtime", span), problems);
     let listed = listed_package(&sections, &PACKAGES);
     let package = runtime.package.clone().or(listed.clone());
+    let replaces = runtime.replaces.is_some();
     let mut declared = vec![
         Declared {
             resource: Box::new(config(&runtime, kubernetes, listed.clone())),
             span,
-            written: Vec::new(),
+            written: Vec::from_iter(replaces.then(|| after_docker(span))),
         },
         service(&runtime, package.as_ref(), span, &sections).declared(),
     ];
+    if replaces {
+        let successor = Successor {
+            span,
+            service: runtime.service.clone(),
+            socket: runtime.socket.clone(),
+            kubernetes,
+            allowed: runtime.allow_driver_change,
+            sections,
+        };
+        declared.extend(migration::compile(successor, problems));
+    }
     if let Some(name) = runtime.package.filter(|name| Some(name) != listed.as_ref()) {
         declared.push(Declared {
             resource: Box::new(PackageResource::installed(name)),
@@ -71,6 +84,14 @@ pub(crate) fn compile(chosen: Chosen<'_>, problems: &mut Problems) -> Vec<Declar
         });
     }
     declared
+}
+
+/// Returns the endpoint of the containerd that takes Docker's place, if the spec asks for that.
+pub(crate) fn replacement_endpoint(sections: &Sections<'_>) -> Option<String> {
+    let node = sections.all.get("runtime")?.get("containerd")?;
+    // What is wrong with it is complained about where it is compiled.
+    let runtime = decode::<ContainerdSection>(node, &mut Problems::default())?;
+    runtime.replaces.map(|_| endpoint_of(&runtime.socket))
 }
 
 /// Returns the unit of containerd: enabled and running, unless `services` wishes otherwise.

@@ -18,7 +18,7 @@ use engine::resource::{Declared, Provider, Section, Sections};
 use engine::source::Span;
 use engine::spec::Node;
 
-pub(crate) use joined::{DriverChange, joined_marks};
+pub(crate) use joined::{DriverChange, has_joined, joined_marks};
 pub(crate) use package::{listed_package, package_id, planned_version};
 pub(crate) use refusal::{Refusal, Stop};
 pub(crate) use section::{CgroupDriver, check_image, decode};
@@ -28,6 +28,7 @@ pub(crate) use version::{KubernetesVersion, leading_number};
 use crate::containerd;
 use crate::crio;
 use crate::docker;
+use crate::migration;
 use crate::section::schema;
 use section::{KubernetesSection, RuntimeSection};
 
@@ -63,7 +64,13 @@ impl Provider for Runtimes {
     }
 
     fn kinds(&self) -> &'static [&'static str] {
-        &[containerd::KIND, crio::KIND, docker::KIND]
+        &[
+            containerd::KIND,
+            crio::KIND,
+            docker::KIND,
+            migration::KINDS[0],
+            migration::KINDS[1],
+        ]
     }
 
     fn compile(&self, sections: &Sections<'_>, problems: &mut Problems) -> Vec<Declared> {

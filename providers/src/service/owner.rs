@@ -13,9 +13,10 @@ use super::resource::ServiceResource;
 use crate::section::{managed_paths, written};
 
 /// Sections below `spec:` with the units they own.
-const OWNERS: [(&[&str], &str); 9] = [
+const OWNERS: [(&[&str], &str); 10] = [
     (&["kubelet"], "kubelet.service"),
     (&["runtime", "containerd"], "containerd.service"),
+    (&["runtime", "containerd", "replaces"], "kubelet.service"),
     (&["runtime", "crio"], "crio.service"),
     (&["runtime", "docker"], "docker.service"),
     (&["runtime", "docker", "criDockerd"], "cri-docker.service"),

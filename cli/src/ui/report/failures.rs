@@ -49,7 +49,12 @@ struct Failure<'a> {
 
 fn failures_of(host: &HostReport) -> Vec<Failure<'_>> {
     let changes = host.changes.iter().filter_map(change_failure);
-    let steps = host.cluster.iter().flat_map(|cluster| &cluster.steps);
+    // A refusal tells by itself what could not be done.
+    let cluster = host
+        .cluster
+        .as_ref()
+        .filter(|_| !matches!(host.outcome, HostOutcome::Refused(_)));
+    let steps = cluster.into_iter().flat_map(|cluster| &cluster.steps);
     changes
         .chain(steps.filter_map(step_failure))
         .chain(host_failure(&host.outcome))
