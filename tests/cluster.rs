@@ -371,6 +371,15 @@ fn docker_gives_way_to_containerd() {
         "cluster: { drain: {} }\nkubernetes: { version: \"1.23\" }\nsysctls: { net.ipv4.ip_forward: 1 }\n\
          runtime: { containerd: { replaces: docker } }",
     );
+    let before = doctor(&lab, 0);
+    for said in [
+        "dockershim  in use",
+        "Docker Engine 20.10",
+        "v1.23.17, runs, has joined a cluster",
+        "replaces: docker",
+    ] {
+        assert!(before.contains(said), "{said}: {before}");
+    }
     let plan = told(lab.hardstand("plan", &spec).args(["--out", "plan"]), &api);
     assert_eq!(plan.code, Some(0), "{plan:#?}");
     assert!(plan.stdout.contains("autoremove"), "{plan:#?}");
@@ -420,4 +429,57 @@ fn docker_gives_way_to_containerd() {
         &api,
     );
     assert_eq!(again.code, Some(0), "{again:#?}");
+    let after = doctor(&lab, 0);
+    for said in [
+        "dockershim  not in use",
+        "containerd 1.6.20~ds1, runs, at /run/containerd/containerd.sock",
+        "Docker Engine 20.10.24+dfsg1-1",
+    ] {
+        assert!(after.contains(said), "{said}: {after}");
+    }
+    assert!(after.contains(", stopped\n"), "{after}");
+}
+
+/// Runs `hardstand doctor` on the nodes, and on those of more inventories in `more.yaml`, and expects this exit code.
+fn doctor(lab: &Lab, code: i32) -> String {
+    let more = lab.path("more.yaml");
+    let mut doctor = lab.bare("doctor");
+    doctor.arg("-i").arg(lab.inventory());
+    if more.exists() {
+        doctor.arg("-i").arg(more);
+    }
+    let told = run(&mut doctor);
+    assert_eq!(told.code, Some(code), "{told:#?}");
+    told.stdout
+}
+
+#[test]
+fn the_doctor_needs_no_spec_and_tells_the_cure() {
+    let Some(lab) = Lab::boot(&["a=trixie-containerd", "b=trixie-containerd"]) else {
+        return;
+    };
+    let well = doctor(&lab, 0);
+    for said in [
+        "a,b  2 hosts",
+        "Debian GNU/Linux 13",
+        "systemd, cgroup",
+        "containerd 1.7",
+        "not in use: there is no kubelet",
+    ] {
+        assert!(well.contains(said), "{said}: {well}");
+    }
+    let _more = lab.write(
+        "more.yaml",
+        "apiVersion: hardstand.dev/v1alpha1\nkind: Inventory\nhosts:\n  gone: { address: 127.0.0.1, ssh: { port: 1 } }\n",
+    );
+    let ill = doctor(&lab, 4);
+    for said in ["gone  UNREACHABLE", "3 hosts: 2 reached, 1 unreachable"] {
+        assert!(ill.contains(said), "{said}: {ill}");
+    }
+    let _sudo = lab.ask("b", "rm /etc/sudoers.d/lab");
+    let ill = doctor(&lab, 4);
+    assert!(
+        ill.contains("b  UNREACHABLE") && ill.contains("sudo"),
+        "{ill}"
+    );
 }

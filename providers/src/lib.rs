@@ -5,6 +5,7 @@
 //! other providers may build on is public: [`file`] for managed files, [`service`] for the unit of a runtime, [`section`]
 //! for reading the spec.
 
+pub mod doctor;
 pub mod file;
 pub mod section;
 pub mod service;

@@ -11,8 +11,8 @@ use engine::graph::Graph;
 use engine::name::{AbsPath, Digest, ResourceId};
 use engine::plan::{Change, HostPlan, plan_host};
 use engine::question::{
-    Answer, Attributes, ContainerdState, CriState, FileState, FoundFile, ModuleState, Observed,
-    PackageState, Question, RegularFile, SysctlState, UnitState,
+    Answer, Attributes, ContainerdState, CriState, FileState, FoundFile, KubeletState, ModuleState,
+    Observed, PackageState, Question, RegularFile, SysctlState, UnitState,
 };
 use engine::receipt::Receipt;
 use engine::resource::Sections;
@@ -35,6 +35,7 @@ pub(crate) struct Machine {
     pub(crate) packages: BTreeMap<String, PackageState>,
     /// What is at every CRI socket.
     pub(crate) cri: CriState,
+    pub(crate) kubelet: KubeletState,
     pub(crate) owed: BTreeSet<String>,
     pub(crate) receipts: BTreeMap<ResourceId, Receipt>,
     /// What its cluster says of it.
@@ -64,6 +65,7 @@ impl Machine {
             units: BTreeMap::new(),
             packages: BTreeMap::new(),
             cri: CriState::Unasked,
+            kubelet: KubeletState::default(),
             owed: BTreeSet::new(),
             receipts: BTreeMap::new(),
             cluster: None,
@@ -187,6 +189,7 @@ impl Machine {
             // There is none.
             Question::Containerd(_) => Answer::Containerd(ContainerdState::default()),
             Question::Cri(_) => Answer::Cri(self.cri.clone()),
+            Question::Kubelet(_) => Answer::Kubelet(self.kubelet.clone()),
         }
     }
 
@@ -220,7 +223,7 @@ impl Machine {
             .collect()
     }
 
-    fn observed(&self, mut questions: BTreeSet<Question>) -> Observed {
+    pub(crate) fn observed(&self, mut questions: BTreeSet<Question>) -> Observed {
         let recorded = self.receipts.values().flat_map(|r| r.questions.clone());
         questions.extend(recorded);
         Observed {

@@ -2,6 +2,7 @@
 
 mod apply;
 mod completions;
+mod doctor;
 mod graph;
 mod inventory;
 mod invocation;
@@ -35,6 +36,7 @@ fn dispatch(ui: &Ui, command: &Command) -> Result<ExitStatus, CommandError> {
         Command::Graph(args) => graph::run(ui, args),
         Command::Inventory(args) => inventory::run(ui, args),
         Command::Validate(args) => validate::run(ui, args),
+        Command::Doctor(args) => doctor::run(ui, args),
         Command::Status(args) => status::run(ui, args),
         Command::Purge(args) => purge::run(ui, args),
     }

@@ -4,6 +4,7 @@
 
 pub(crate) mod cluster;
 pub(crate) mod diagnostics;
+pub(crate) mod doctor;
 pub(crate) mod error;
 pub(crate) mod fold;
 pub(crate) mod graph;

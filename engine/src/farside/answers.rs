@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::facts::{CgroupVersion, Facts, Init, Swap};
 use crate::name::{AbsPath, Digest, UnitName};
 use crate::question::{
-    Answer, Attributes, ContainerdState, CriState, FileState, FoundFile, ModuleState, Observed,
-    PackageState, Question, RegularFile, SysctlState, UnitState,
+    Answer, Attributes, ContainerdState, CriState, FileState, FoundFile, KubeletState, ModuleState,
+    Observed, PackageState, Question, RegularFile, SysctlState, UnitState,
 };
 use crate::receipt::Receipt;
 
@@ -200,6 +200,7 @@ struct Seen {
     /// The config file whose dump is being read.
     dumping: Option<String>,
     cris: BTreeMap<String, CriState>,
+    kubelets: BTreeMap<String, KubeletState>,
     unanswered: BTreeMap<(String, String), String>,
     receipts: Vec<Receipt>,
     owed: Vec<UnitName>,
@@ -308,6 +309,17 @@ impl Seen {
             ("~cri", [socket, answer @ ..]) => {
                 let state = cri::read(answer)?;
                 Some(self.cris.insert((*socket).to_owned(), state).is_none())
+            }
+            ("~kubelet", [unit, version, command_line]) => {
+                let told = |field: &&str| *field != "-";
+                let words = |line: &&str| line.lines().map(str::to_owned).collect();
+                let state = KubeletState {
+                    version: Some(version)
+                        .filter(|version| told(version))
+                        .map(|version| (*version).to_owned()),
+                    command_line: Some(command_line).filter(|line| told(line)).map(words),
+                };
+                Some(self.kubelets.insert((*unit).to_owned(), state).is_none())
             }
             ("unanswered", [kind, name, why]) => {
                 let key = ((*kind).to_owned(), (*name).to_owned());
@@ -558,6 +570,10 @@ impl Seen {
                 let state = self.cris.get(socket.as_str())?;
                 Some(Answer::Cri(state.clone()))
             }
+            Question::Kubelet(unit) => {
+                let state = self.kubelets.get(unit.as_str())?;
+                Some(Answer::Kubelet(state.clone()))
+            }
         }
     }
 
@@ -670,7 +686,7 @@ impl Seen {
         let names = self.sysctls.keys().chain(self.modules.keys());
         let names = names.chain(self.units.keys()).chain(self.packages.keys());
         let names = names.chain(self.containerds.keys()).chain(self.cris.keys());
-        for name in names.chain(unanswered) {
+        for name in names.chain(self.kubelets.keys()).chain(unanswered) {
             check(&asked.names, name)?;
         }
         for (directory, suffix) in self.lists.keys() {
@@ -707,7 +723,7 @@ impl Asked {
             Question::Module(name) => {
                 self.names.insert(name.to_string());
             }
-            Question::Unit(name) => {
+            Question::Unit(name) | Question::Kubelet(name) => {
                 self.names.insert(name.to_string());
             }
             Question::Package(name) => {

@@ -203,7 +203,7 @@ h_bounded_reading() {
 # Answers the questions on standard input, up to the line `end`. It writes nothing anywhere.
 h_probe() {
 	h_asked=$h_nl
-	h_files='' h_lists='' h_sysctls='' h_modules='' h_units='' h_packages='' h_containerds='' h_cris='' h_keep=' '
+	h_files='' h_lists='' h_sysctls='' h_modules='' h_units='' h_packages='' h_containerds='' h_cris='' h_kubelets='' h_keep=' '
 	h_complete=
 	# One fork is cheaper than `read`, which takes one byte at a time from a pipe.
 	for h_question in $(cat); do
@@ -225,6 +225,7 @@ h_probe() {
 	h_observe_packages
 	h_observe_containerd
 	h_observe_cri
+	h_observe_kubelets
 	[ -z "$h_contents" ] || h_send_contents
 }
 
@@ -265,9 +266,10 @@ h_ask() {
 		h_is_key "$h_out" || h_refuse question "not a key: $1"
 		h_sysctls=$h_sysctls$h_out$h_nl
 		;;
-	'module '* | 'unit '* | 'package '*)
+	'module '* | 'unit '* | 'package '* | 'kubelet '*)
 		h_is_word "$h_out" || h_refuse question "not a name: $1"
 		case $1 in
+		k*) h_kubelets=$h_kubelets$h_out$h_nl ;;
 		m*) h_modules=$h_modules$h_out$h_nl ;;
 		u*) h_units=$h_units$h_out$h_nl ;;
 		*) h_packages=$h_packages$h_out$h_nl ;;
@@ -840,6 +842,34 @@ h_observe_cri() {
 			;;
 		esac
 		printf '\n'
+	done
+}
+
+# Kubelets: the version of the program, and the command line of the unit's process. None of it is a guard.
+# shellcheck disable=SC2086 # splitting at newlines is the point
+h_observe_kubelets() {
+	[ -n "$h_kubelets" ] && [ -n "$h_contents" ] || return 0
+	h_version=-
+	if h_has kubelet; then
+		h_value=$(h_bounded 10 kubelet --version 2>/dev/null)
+		h_encode "${h_value##* }"
+		h_version=${h_out:--}
+	fi
+	for h_name in $h_kubelets; do
+		h_value=
+		if h_has systemctl; then
+			h_value=$(systemctl show --property=MainPID -- "$h_name" 2>/dev/null)
+		fi
+		h_value=${h_value#MainPID=}
+		h_line=
+		case $h_value in
+		'' | 0 | *[!0-9]*) ;;
+		*) h_line=$(tr '\0' '\n' 2>/dev/null <"/proc/$h_value/cmdline") ;;
+		esac
+		h_encode "$h_name"
+		h_name=$h_out
+		h_encode "$h_line"
+		printf '~kubelet %s %s %s\n' "$h_name" "$h_version" "${h_out:--}"
 	done
 }
 

@@ -34,6 +34,7 @@ pub(super) fn line(question: &Question) -> String {
         Question::Package(name) => format!("package {}", encode(name.as_str())),
         Question::Containerd(path) => format!("containerd {}", encode(path.as_str())),
         Question::Cri(socket) => format!("cri {}", encode(socket.as_str())),
+        Question::Kubelet(unit) => format!("kubelet {}", encode(unit.as_str())),
     }
 }
 
