@@ -6,6 +6,7 @@
 
 mod apply;
 mod checks;
+mod cluster;
 mod containerd;
 mod cri;
 mod crio;

@@ -14,15 +14,15 @@ const STAGES: [&[&str]; 11] = [
         "facts",
         "random",
     ],
-    &["step", "question", "receipt"],
+    &["cluster", "step", "question", "receipt"],
     &["spec", "inventory", "state"],
     &["check"],
     &["resource"],
     &["graph"],
     &["plan", "event", "report"],
-    &["farside", "transport", "fleet"],
+    &["farside", "transport", "fleet", "kubectl"],
     &["compile", "probe"],
-    &["apply"],
+    &["apply", "node"],
     &["pipeline"],
 ];
 
@@ -114,6 +114,20 @@ fn only_the_transport_names_openssh_and_tokio() {
 }
 
 #[test]
+fn only_one_module_runs_kubectl() {
+    for source in sources("engine/src") {
+        let is_kubectl = source.path.ends_with("engine/src/kubectl.rs");
+        if !is_kubectl && !source.is_below("engine/src/transport") {
+            assert!(
+                !source.code().contains("process::Command"),
+                "{} runs a program",
+                source.path.display()
+            );
+        }
+    }
+}
+
+#[test]
 fn providers_never_see_a_transport() {
     for source in sources("providers/src") {
         for word in [
@@ -121,6 +135,7 @@ fn providers_never_see_a_transport() {
             "engine::farside",
             "engine::apply",
             "engine::probe",
+            "engine::kubectl",
             "std::fs",
             "std::process",
             "std::net",

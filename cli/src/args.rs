@@ -117,6 +117,8 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     /// Show a saved plan
     Show(ShowArgs),
+    /// Look at hosts as they are, before there is any spec
+    Doctor(DoctorArgs),
     /// Ask hosts whether a transaction is open, and which restarts are owed
     Status(StatusArgs),
     /// Remove hardstand's records from hosts, and nothing else
@@ -416,6 +418,27 @@ pub(crate) struct ShowArgs {
     pub(crate) plan_file: PathBuf,
     #[command(flatten)]
     pub(crate) view: PlanViewArgs,
+}
+
+/// Arguments of `doctor`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Nothing is changed, and no NodeSpec is needed.
+
+Examples:
+  hardstand doctor -i lab.yaml
+  hardstand doctor -i lab.yaml -l '@workers' --json
+  hardstand doctor --local                    look at this machine, without SSH")]
+pub(crate) struct DoctorArgs {
+    #[command(flatten)]
+    pub(crate) paths: PathArgs,
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    #[command(flatten)]
+    pub(crate) fleet: FleetArgs,
+    /// Look at this machine, without SSH
+    #[arg(long, help_heading = "Hosts")]
+    pub(crate) local: bool,
 }
 
 /// Arguments of `status`.

@@ -45,8 +45,20 @@ pub(crate) struct PlanSummary {
     pub(crate) check_errors: usize,
     /// Warnings that checks found and that would stand afterwards.
     pub(crate) check_warnings: usize,
+    /// Nodes that are cordoned and drained first.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) drained_nodes: usize,
     /// Whether anything changes at all.
     pub(crate) changes: bool,
+}
+
+/// Most fleets are in no cluster that hardstand knows of.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands over a reference"
+)]
+fn is_zero(n: &usize) -> bool {
+    *n == 0
 }
 
 impl PlanSummary {
@@ -64,8 +76,9 @@ impl PlanSummary {
 
     fn count_host(&mut self, host: &HostPlan) {
         self.hosts += 1;
-        self.changed_hosts += usize::from(!host.changes.is_empty());
-        self.changes |= !host.changes.is_empty();
+        self.changed_hosts += usize::from(!host.is_empty());
+        self.changes |= !host.is_empty();
+        self.drained_nodes += usize::from(host.drains());
         for change in &host.changes {
             self.count_change(change);
         }

@@ -65,7 +65,6 @@ pub fn apply_host(apply: &HostApply<'_>) -> HostReport {
         }
         Err(error) => HostOutcome::Unreachable(ProbeError::Random(error).explain()),
     };
-    record.tell(EventKind::Finished);
     record.into_report(outcome)
 }
 
@@ -276,7 +275,9 @@ impl<'a> Record<'a> {
             ..
         } = self.apply;
         match farside::parse_probe(answer, &plan.questions, nonce) {
-            Ok(observed) => {
+            Ok(mut observed) => {
+                // The cluster learns of it afterwards.
+                observed.cluster = plan.cluster.as_ref().map(|plan| plan.observed.clone());
                 let left = plan_host(graph, providers, &plan.host, &observed);
                 match left.changes.is_empty() {
                     true => HostOutcome::Converged,
@@ -320,6 +321,7 @@ impl<'a> Record<'a> {
             outcome,
             changes,
             transaction: self.transaction.map(|transaction| transaction.to_string()),
+            cluster: None,
         }
     }
 }

@@ -7,9 +7,10 @@ use crate::diagnostic::{Diagnostic, Problems};
 use crate::facts::Os;
 use crate::graph::Graph;
 use crate::inventory::{Become, Host, Inventory, Selector, Ssh};
-use crate::name::HostName;
-use crate::resource::{Provider, Section, Sections};
-use crate::source::Sources;
+use crate::name::{HostName, ResourceId};
+use crate::question::{Question, Unanswered};
+use crate::resource::{Decision, Declared, Provider, Resource, Section, Sections, Situation};
+use crate::source::{Sources, Span};
 use crate::spec::{Files, Loaded, Node, merge_for_hosts};
 
 /// What this machine is called where no inventory names it.
@@ -36,11 +37,24 @@ pub struct FleetHost {
 impl Fleet {
     /// Returns hosts without resources, for what is done to a host whatever it should be.
     pub fn bare(hosts: &[&Host]) -> Self {
-        let graph = Arc::new(Graph::build(
-            Vec::new(),
-            &Sources::default(),
-            &mut Problems::default(),
-        ));
+        Self::asked(hosts, Vec::new())
+    }
+
+    /// Returns hosts of which nothing is wanted but answers.
+    pub fn asked(hosts: &[&Host], questions: Vec<Question>) -> Self {
+        let mut sources = Sources::default();
+        let span = Span {
+            source: sources.add("", ""),
+            start: 0,
+            end: 0,
+        };
+        let asked = Declared {
+            resource: Box::new(Asked(questions)),
+            span,
+            written: Vec::new(),
+        };
+        let graph = Graph::build(vec![asked], &sources, &mut Problems::default());
+        let graph = Arc::new(graph);
         let bare = |host: &&Host| FleetHost {
             host: (*host).clone(),
             graph: graph.clone(),
@@ -49,6 +63,28 @@ impl Fleet {
             hosts: hosts.iter().map(bare).collect(),
             unselected: Vec::new(),
         }
+    }
+}
+
+/// Questions that serve no resource.
+#[derive(Debug)]
+struct Asked(Vec<Question>);
+
+impl Resource for Asked {
+    fn id(&self) -> ResourceId {
+        ResourceId::new("answers", "all")
+    }
+
+    fn desired(&self) -> String {
+        String::new()
+    }
+
+    fn questions(&self) -> Vec<Question> {
+        self.0.clone()
+    }
+
+    fn decide(&self, _: &Situation<'_>) -> Result<Decision, Unanswered> {
+        Ok(Decision::Converged)
     }
 }
 
@@ -147,7 +183,12 @@ fn graph(
             }
         }
     }
-    Graph::build(declared, sections.sources, problems).with_checks(checks)
+    let cluster = providers
+        .iter()
+        .find_map(|provider| provider.cluster(sections, problems));
+    Graph::build(declared, sections.sources, problems)
+        .with_checks(checks)
+        .in_cluster(cluster)
 }
 
 /// Complains about the sections of a provider that mean nothing on Windows.

@@ -1,5 +1,6 @@
 //! What happens while hosts are probed and changed: one stream of events, from the core to whoever shows it.
 
+use crate::cluster::ClusterStep;
 use crate::name::{HostName, ResourceId};
 
 /// Something that happened on a host.
@@ -39,6 +40,12 @@ pub enum EventKind {
     ChangeUndone(ResourceId, String),
     /// The connection was lost; the host goes on by itself and is asked again.
     Reconnecting(String),
+    /// A step to the node's cluster began.
+    ClusterBegan(ClusterStep),
+    /// A step to the node's cluster is done.
+    ClusterDone(ClusterStep),
+    /// A step to the node's cluster failed; the text says why.
+    ClusterFailed(ClusterStep, String),
     /// The host is done.
     Finished,
 }

@@ -10,6 +10,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef as _;
 
 use crate::check::Check;
+use crate::cluster::Cluster;
 use crate::diagnostic::{Diagnostic, Problems};
 use crate::name::ResourceId;
 use crate::question::Question;
@@ -28,6 +29,7 @@ pub struct Graph {
     graph: DiGraph<GraphNode, Edge>,
     order: Vec<NodeIndex>,
     checks: Vec<Box<dyn Check>>,
+    cluster: Option<Cluster>,
 }
 
 /// A resource in the graph.
@@ -109,6 +111,7 @@ impl Graph {
             graph,
             order,
             checks: Vec::new(),
+            cluster: None,
         }
     }
 
@@ -122,6 +125,18 @@ impl Graph {
     /// Returns the checks that its hosts are held against.
     pub fn checks(&self) -> &[Box<dyn Check>] {
         &self.checks
+    }
+
+    /// Says which cluster the host is a node of.
+    #[must_use]
+    pub fn in_cluster(mut self, cluster: Option<Cluster>) -> Self {
+        self.cluster = cluster;
+        self
+    }
+
+    /// Returns what the spec says of the cluster that the host is a node of.
+    pub fn cluster(&self) -> Option<&Cluster> {
+        self.cluster.as_ref()
     }
 
     /// Returns the resources in the order they are changed: ties in the order of declaration.

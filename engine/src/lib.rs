@@ -9,6 +9,7 @@
 
 pub mod apply;
 pub mod check;
+pub mod cluster;
 pub mod compile;
 pub mod diagnostic;
 pub mod event;
@@ -17,7 +18,9 @@ pub mod farside;
 pub mod fleet;
 pub mod graph;
 pub mod inventory;
+pub mod kubectl;
 pub mod name;
+pub mod node;
 pub mod pipeline;
 pub mod plan;
 pub mod probe;

@@ -1,22 +1,25 @@
 //! The whole way for a fleet: plan all hosts, apply a plan to all hosts. Hosts are worked on side by side, and none holds
 //! up another.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::Mutex;
 use std::sync::mpsc::Sender;
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
-use crate::apply::{HostApply, apply_host};
+use crate::apply::HostApply;
+use crate::cluster::{ClusterState, node_of};
 use crate::compile::{Fleet, FleetHost};
 use crate::event::{Event, EventKind};
 use crate::fleet::{Cancel, for_each_host};
 use crate::inventory::{Become, Host, JumpHost};
+use crate::kubectl::{ClusterSnapshot, Kubectl};
 use crate::name::{AbsPath, Digest, HostName, NameError};
+use crate::node::apply_node;
 use crate::plan::{HostPlan, Inputs, PLAN_FORMAT, Plan, Unreachable, Via, plan_host};
 use crate::probe::{Limits, ProbeError, probe_host, purge_host};
 use crate::question::Observed;
-use crate::report::{ChangeReport, HostOutcome, HostReport, Outcome, Report};
+use crate::report::{HostOutcome, HostReport, Report};
 use crate::resource::Provider;
 use crate::transport::{Connector, Endpoint, Privilege, Target};
 
@@ -47,8 +50,12 @@ pub struct FleetRun<'a> {
 impl FleetRun<'_> {
     /// Observes all hosts and plans them.
     pub fn plan(&self, inputs: Inputs, via: Via) -> Plan {
+        let clusters = self.read_clusters();
         let results = self.for_each(|host, events| {
-            let observed = self.observe(host, events)?;
+            let cluster = cluster_of(host, &clusters)
+                .inspect_err(|reason| tell(events, host, EventKind::Unreachable(reason.clone())))?;
+            let mut observed = self.observe(host, events)?;
+            observed.cluster = cluster;
             Ok(plan_host(
                 &host.graph,
                 self.providers,
@@ -103,55 +110,43 @@ impl FleetRun<'_> {
             .iter()
             .filter_map(|host| Some((host, *plans.get(&host.host.name)?)))
             .collect();
-        let apply = |(host, plan): &(&FleetHost, &HostPlan)| {
-            let events = self.sender();
-            if let Some(reason) = plan.checks.refusal() {
-                return untouched(plan, HostOutcome::Refused(reason));
-            }
-            match self.target(&host.host) {
-                Ok(target) => apply_host(&HostApply {
-                    connector: self.connector,
-                    target: &target,
-                    plan,
-                    plan_digest,
-                    graph: &host.graph,
-                    providers: self.providers,
-                    operator,
-                    limits: self.limits,
-                    events: &events,
-                }),
-                Err(reason) => untouched(plan, HostOutcome::Unreachable(reason)),
-            }
+        let run = Run {
+            fleet: self,
+            plan_digest,
+            operator,
         };
-        let on_panic = |(_, plan): &(&FleetHost, &HostPlan), panic: String| {
-            untouched(
-                plan,
-                HostOutcome::Unknown(format!("hardstand failed: {panic}")),
-            )
-        };
-        let reports = for_each_host(&hosts, self.forks, self.cancel, apply, on_panic);
-        let reports = reports.into_iter().zip(&hosts).map(|(report, (_, plan))| {
-            report.unwrap_or_else(|| {
-                let nothing = plan.changes.is_empty();
-                untouched(
-                    plan,
-                    if nothing {
-                        HostOutcome::NothingToDo
-                    } else {
-                        HostOutcome::NotStarted
-                    },
-                )
-            })
-        });
+        let mut reports = run.apply_all(&hosts);
+        let reports = hosts
+            .iter()
+            .filter_map(|(_, plan)| reports.remove(&plan.host));
         let unplanned = plan.unreachable.iter().map(|unreachable| HostReport {
             host: unreachable.host.clone(),
             outcome: HostOutcome::Unreachable(unreachable.reason.clone()),
             changes: Vec::new(),
             transaction: None,
+            cluster: None,
         });
         Report {
             hosts: reports.chain(unplanned).collect(),
         }
+    }
+
+    /// Reads each cluster that some host is a node of, once.
+    fn read_clusters(&self) -> Clusters {
+        let contexts: BTreeSet<_> = self
+            .fleet
+            .hosts
+            .iter()
+            .filter_map(|host| Some(host.graph.cluster()?.context.clone()))
+            .collect();
+        contexts
+            .into_iter()
+            .map(|context| {
+                let read = Kubectl::new(context.clone()).read();
+                let read = read.map_err(|error| format!("its cluster cannot be asked: {error}"));
+                (context, read)
+            })
+            .collect()
     }
 
     fn observe(&self, host: &FleetHost, events: &Sender<Event>) -> Result<Observed, String> {
@@ -199,6 +194,108 @@ impl FleetRun<'_> {
     }
 }
 
+/// What was read of clusters, by context.
+type Clusters = BTreeMap<Option<String>, Result<ClusterSnapshot, String>>;
+
+/// Returns what was seen of the cluster of a host; none if its spec names none.
+fn cluster_of(host: &FleetHost, clusters: &Clusters) -> Result<Option<ClusterState>, String> {
+    let Some(cluster) = host.graph.cluster() else {
+        return Ok(None);
+    };
+    let node = node_of(cluster, &host.host.name);
+    match clusters.get(&cluster.context) {
+        Some(Ok(snapshot)) => Ok(Some(snapshot.of_node(node.as_ref()))),
+        Some(Err(reason)) => Err(reason.clone()),
+        None => Ok(None),
+    }
+}
+
+/// One apply of a plan to a fleet.
+struct Run<'a> {
+    fleet: &'a FleetRun<'a>,
+    plan_digest: &'a Digest,
+    operator: &'a str,
+}
+
+/// A host and its plan.
+type Planned<'a> = (&'a FleetHost, &'a HostPlan);
+
+impl Run<'_> {
+    /// Applies the plans of all hosts: side by side, and then the nodes that are drained, one at a time. When one of these
+    /// does not come back, no further one is drained.
+    fn apply_all(&self, hosts: &[Planned<'_>]) -> BTreeMap<HostName, HostReport> {
+        let (drained, others): (Vec<Planned<'_>>, Vec<_>) =
+            hosts.iter().partition(|(_, plan)| plan.drains());
+        let mut reports = self.apply_some(&others, self.fleet.forks, |host| self.apply(host));
+        let lost = OnceLock::new();
+        let one_at_a_time = self.apply_some(&drained, 1, |planned| {
+            if let Some(lost) = lost.get() {
+                let reason =
+                    format!("{lost} was drained and did not come back, so no further node is");
+                return HostReport::untouched(planned.1, HostOutcome::Refused(reason));
+            }
+            let report = self.apply(planned);
+            let begun = !matches!(
+                report.outcome,
+                HostOutcome::Stale(_) | HostOutcome::Refused(_) | HostOutcome::Unreachable(_)
+            );
+            if begun && !report.outcome.is_good() {
+                lost.get_or_init(|| report.host.clone());
+            }
+            report
+        });
+        reports.extend(one_at_a_time);
+        reports
+    }
+
+    fn apply_some(
+        &self,
+        hosts: &[Planned<'_>],
+        forks: usize,
+        apply: impl Fn(&Planned<'_>) -> HostReport + Sync,
+    ) -> BTreeMap<HostName, HostReport> {
+        let on_panic = |(_, plan): &Planned<'_>, panic: String| {
+            let outcome = HostOutcome::Unknown(format!("hardstand failed: {panic}"));
+            HostReport::untouched(plan, outcome)
+        };
+        let not_started = |plan: &HostPlan| match plan.is_empty() {
+            true => HostOutcome::NothingToDo,
+            false => HostOutcome::NotStarted,
+        };
+        for_each_host(hosts, forks, self.fleet.cancel, apply, on_panic)
+            .into_iter()
+            .zip(hosts)
+            .map(|(report, (_, plan))| {
+                let report =
+                    report.unwrap_or_else(|| HostReport::untouched(plan, not_started(plan)));
+                (plan.host.clone(), report)
+            })
+            .collect()
+    }
+
+    fn apply(&self, (host, plan): &Planned<'_>) -> HostReport {
+        let fleet = self.fleet;
+        let events = fleet.sender();
+        if let Some(reason) = plan.checks.refusal() {
+            return HostReport::untouched(plan, HostOutcome::Refused(reason));
+        }
+        match fleet.target(&host.host) {
+            Ok(target) => apply_node(&HostApply {
+                connector: fleet.connector,
+                target: &target,
+                plan,
+                plan_digest: self.plan_digest,
+                graph: &host.graph,
+                providers: fleet.providers,
+                operator: self.operator,
+                limits: fleet.limits,
+                events: &events,
+            }),
+            Err(reason) => HostReport::untouched(plan, HostOutcome::Unreachable(reason)),
+        }
+    }
+}
+
 fn finish<R>(
     events: &Sender<Event>,
     host: &FleetHost,
@@ -219,22 +316,6 @@ fn tell(events: &Sender<Event>, host: &FleetHost, kind: EventKind) {
     };
     // Nobody listens any more when the run was interrupted; the work goes on.
     drop(events.send(event));
-}
-
-fn untouched(plan: &HostPlan, outcome: HostOutcome) -> HostReport {
-    HostReport {
-        host: plan.host.clone(),
-        outcome,
-        changes: plan
-            .changes
-            .iter()
-            .map(|change| ChangeReport {
-                resource: change.resource.clone(),
-                outcome: Outcome::NotReached,
-            })
-            .collect(),
-        transaction: None,
-    }
 }
 
 fn target_of(host: &Host, connect_timeout: Duration) -> Result<Target, NameError> {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cluster::ClusterState;
 use crate::facts::Facts;
 use crate::name::{AbsPath, Digest, ModuleName, PackageName, RepositoryName, SysctlKey, UnitName};
 use crate::receipt::Receipt;
@@ -38,6 +39,8 @@ pub enum Question {
     Containerd(AbsPath),
     /// What the container runtime that listens at a socket says of itself over the CRI (v1).
     Cri(AbsPath),
+    /// The kubelet that a unit runs: which version its program is, and how it was started.
+    Kubelet(UnitName),
 }
 
 /// The answer to one question.
@@ -61,6 +64,8 @@ pub enum Answer {
     Containerd(ContainerdState),
     /// To [`Question::Cri`].
     Cri(CriState),
+    /// To [`Question::Kubelet`].
+    Kubelet(KubeletState),
     /// The host could not answer; the text says why, for people.
     Unanswered(String),
 }
@@ -235,6 +240,15 @@ pub struct ContainerdState {
     pub failure: Option<String>,
 }
 
+/// A kubelet. It may be another from one moment to the next, so it is no guard.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KubeletState {
+    /// What `kubelet --version` names, such as `v1.31.2`; none where there is no such program.
+    pub version: Option<String>,
+    /// The words of its command line; none if it does not run. A word that holds a newline counts as several.
+    pub command_line: Option<Vec<String>>,
+}
+
 /// What is at a CRI socket. It may differ from one moment to the next, so it is no guard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CriState {
@@ -317,6 +331,8 @@ pub struct Observed {
     pub owed: Vec<UnitName>,
     /// The stable part of the answers, line by line, as the host compares it again before it writes.
     pub guards: Vec<String>,
+    /// What was seen of the cluster; none if the spec names none.
+    pub cluster: Option<ClusterState>,
 }
 
 /// A question was not answered: it was not asked, or the host could not say.
@@ -370,6 +386,10 @@ impl Observed {
     typed_answer!(
         /// Returns what is known of the container runtime at a socket.
         cri, Question::Cri, AbsPath, Cri, CriState
+    );
+    typed_answer!(
+        /// Returns what is known of the kubelet that a unit runs.
+        kubelet, Question::Kubelet, UnitName, Kubelet, KubeletState
     );
 
     /// Returns the entries of a directory with an ending.

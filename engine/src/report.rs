@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::cluster::ClusterStep;
 use crate::name::{HostName, ResourceId};
+use crate::plan::HostPlan;
 
 /// How an apply ended on all hosts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +27,29 @@ pub struct HostReport {
     pub changes: Vec<ChangeReport>,
     /// The transaction on the host, to ask again about; none if none was begun.
     pub transaction: Option<String>,
+    /// What became of what was to be done to the cluster; none if nothing was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<ClusterReport>,
+}
+
+/// What became of what was to be done to the cluster around the changes of a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClusterReport {
+    /// The steps in their order, those before the host's changes and those after.
+    pub steps: Vec<ClusterStepReport>,
+    /// The command that lets pods back on the node, if hardstand cordoned it and left it so.
+    pub left_cordoned: Option<String>,
+}
+
+/// What became of one step to the cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClusterStepReport {
+    /// The step.
+    pub step: ClusterStep,
+    /// What became of it: done, failed, undone or not reached.
+    pub outcome: Outcome,
 }
 
 /// What became of one change.
@@ -81,7 +106,29 @@ pub enum HostOutcome {
     NotStarted,
 }
 
+impl HostReport {
+    /// Returns the report of a host of whose plan nothing was done.
+    pub fn untouched(plan: &HostPlan, outcome: HostOutcome) -> Self {
+        let changes = plan.changes.iter().map(|change| ChangeReport {
+            resource: change.resource.clone(),
+            outcome: Outcome::NotReached,
+        });
+        Self {
+            host: plan.host.clone(),
+            outcome,
+            changes: changes.collect(),
+            transaction: None,
+            cluster: None,
+        }
+    }
+}
+
 impl HostOutcome {
+    /// Whether the host is as it was planned to be.
+    pub fn is_good(&self) -> bool {
+        matches!(self, Self::NothingToDo | Self::Converged)
+    }
+
     /// Returns the exit code that this outcome asks for.
     pub fn exit_code(&self) -> u8 {
         match self {

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::check::Check;
+use crate::cluster::Cluster;
 use crate::diagnostic::Problems;
 use crate::facts::Facts;
 use crate::name::{Digest, ResourceId, UnitName};
@@ -66,6 +67,12 @@ pub trait Provider: Send + Sync {
     fn checks(&self, sections: &Sections<'_>, problems: &mut Problems) -> Vec<Box<dyn Check>> {
         let _ = (sections, problems);
         Vec::new()
+    }
+
+    /// Returns what its sections say of the cluster that the host is a node of, if that is a section of its own.
+    fn cluster(&self, sections: &Sections<'_>, problems: &mut Problems) -> Option<Cluster> {
+        let _ = (sections, problems);
+        None
     }
 
     /// Plans the removal of a resource that hardstand created and that no spec names any more.
@@ -161,6 +168,8 @@ pub struct Situation<'a> {
     pub receipt: Option<&'a Receipt>,
     /// The resources that hardstand created and that no spec names any more, so that this plan removes them.
     pub dropped: &'a BTreeSet<ResourceId>,
+    /// What would cost the node its pods is done while it is drained.
+    pub drains: bool,
 }
 
 impl Situation<'_> {

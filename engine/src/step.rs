@@ -144,6 +144,12 @@ pub enum Step {
         /// What must hold afterwards.
         gate: Gate,
     },
+    /// Stops a unit while others change, so that a later step starts it again. If none does, it is started when the
+    /// transaction ends, however it ends. A unit that does not run stays as it is.
+    PauseUnit {
+        /// Which.
+        name: UnitName,
+    },
     /// Stops a unit.
     StopUnit {
         /// Which.
@@ -231,7 +237,9 @@ impl Step {
     /// Returns what the step does to what runs on the node. A resource may know worse of its own step.
     pub fn disruption(&self) -> Disruption {
         match self {
-            Self::RestartUnit { .. } | Self::StopUnit { .. } => Disruption::Restart,
+            Self::RestartUnit { .. } | Self::PauseUnit { .. } | Self::StopUnit { .. } => {
+                Disruption::Restart
+            }
             Self::ReloadUnit { .. } => Disruption::Reload,
             Self::WriteFile { .. }
             | Self::RemoveFile { .. }

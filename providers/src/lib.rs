@@ -5,11 +5,13 @@
 //! other providers may build on is public: [`file`] for managed files, [`service`] for the unit of a runtime, [`section`]
 //! for reading the spec.
 
+pub mod doctor;
 pub mod file;
 pub mod section;
 pub mod service;
 
 mod checks;
+mod cluster;
 mod confdir;
 mod containerd;
 mod crictl;
@@ -17,6 +19,7 @@ mod crio;
 mod docker;
 mod dropin;
 mod kubelet;
+mod migration;
 mod module;
 mod package;
 mod proxy;
@@ -56,6 +59,7 @@ pub fn registry_ignoring(ignored: BTreeMap<CheckId, String>) -> Vec<Box<dyn Prov
         Box::new(proxy::Proxy),
         Box::new(kubelet::Kubelet),
         Box::new(service::Services),
+        Box::new(cluster::Clusters),
         Box::new(checks::Checks { ignored }),
     ]
 }

@@ -4,6 +4,7 @@ mod steps;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use engine::cluster::ClusterState;
 use engine::diagnostic::Problems;
 use engine::facts::{CgroupVersion, Facts, Init, PackageManager, Swap};
 use engine::graph::Graph;
@@ -11,8 +12,8 @@ use engine::name::{AbsPath, Digest, ResourceId};
 use engine::plan::{Change, HostPlan, plan_host};
 use engine::question::{
     Answer, Attributes, ContainerdState, CriRuntime, CriRuntimeConfig, CriState, FileState,
-    FoundFile, ModuleState, Observed, PackageState, Question, RegularFile, RepositoryState,
-    SysctlState, UnitState,
+    FoundFile, KubeletState, ModuleState, Observed, PackageState, Question, RegularFile,
+    RepositoryState, SysctlState, UnitState,
 };
 use engine::receipt::Receipt;
 use engine::resource::Sections;
@@ -40,8 +41,11 @@ pub(crate) struct Machine {
     pub(crate) containerd: Option<ContainerdState>,
     /// What is at every CRI socket.
     pub(crate) cri: CriState,
+    pub(crate) kubelet: KubeletState,
     pub(crate) owed: BTreeSet<String>,
     pub(crate) receipts: BTreeMap<ResourceId, Receipt>,
+    /// What its cluster says of it.
+    pub(crate) cluster: Option<ClusterState>,
     now: i64,
 }
 
@@ -70,8 +74,10 @@ impl Machine {
             indexed: BTreeSet::new(),
             containerd: None,
             cri: CriState::Unasked,
+            kubelet: KubeletState::default(),
             owed: BTreeSet::new(),
             receipts: BTreeMap::new(),
+            cluster: None,
             now: LONG_AGO + 1000,
         };
         for directory in [
@@ -215,11 +221,12 @@ impl Machine {
             Question::Repository(name) => Answer::Repository(RepositoryState {
                 indexed: self.indexed.contains(name.as_str()),
             }),
-            Question::Containerd(_) => match &self.containerd {
-                Some(state) => Answer::Containerd(state.clone()),
-                None => Answer::Unanswered("no containerd here".into()),
-            },
+            // Without one it says that there is none.
+            Question::Containerd(_) => {
+                Answer::Containerd(self.containerd.clone().unwrap_or_default())
+            }
             Question::Cri(_) => Answer::Cri(self.cri.clone()),
+            Question::Kubelet(_) => Answer::Kubelet(self.kubelet.clone()),
         }
     }
 
@@ -253,7 +260,7 @@ impl Machine {
             .collect()
     }
 
-    fn observed(&self, mut questions: BTreeSet<Question>) -> Observed {
+    pub(crate) fn observed(&self, mut questions: BTreeSet<Question>) -> Observed {
         let recorded = self.receipts.values().flat_map(|r| r.questions.clone());
         questions.extend(recorded);
         let owed = self.owed.iter().map(|unit| unit.parse().unwrap());
@@ -267,6 +274,7 @@ impl Machine {
             receipts: self.receipts.clone(),
             owed: self.owed.iter().map(|unit| unit.parse().unwrap()).collect(),
             guards: Vec::new(),
+            cluster: self.cluster.clone(),
         }
     }
 
@@ -342,7 +350,12 @@ pub(crate) fn compile_at(name: &str, spec: &str) -> (Graph, Vec<String>) {
         .iter()
         .flat_map(|provider| provider.checks(&sections, &mut problems))
         .collect();
-    let graph = Graph::build(declared, &sources, &mut problems).with_checks(checks);
+    let cluster = registry()
+        .iter()
+        .find_map(|provider| provider.cluster(&sections, &mut problems));
+    let graph = Graph::build(declared, &sources, &mut problems)
+        .with_checks(checks)
+        .in_cluster(cluster);
     let complaints = problems
         .into_sorted()
         .into_iter()

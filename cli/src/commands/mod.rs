@@ -3,6 +3,7 @@
 mod apply;
 mod check;
 mod completions;
+mod doctor;
 mod explain;
 mod graph;
 mod inventory;
@@ -39,6 +40,7 @@ fn dispatch(ui: &Ui, command: &Command) -> Result<ExitStatus, CommandError> {
         Command::Validate(args) => validate::run(ui, args),
         Command::Check(args) => check::run(ui, args),
         Command::Explain(args) => explain::run(ui, args),
+        Command::Doctor(args) => doctor::run(ui, args),
         Command::Status(args) => status::run(ui, args),
         Command::Purge(args) => purge::run(ui, args),
     }

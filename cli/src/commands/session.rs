@@ -96,6 +96,23 @@ impl<'a> Session<'a> {
         Ok(Self::load(ui, documents, Files::default(), via, providers))
     }
 
+    /// Means this machine as it is, whatever any file says.
+    pub(super) fn here(ui: &'a Ui) -> Result<Self, CommandError> {
+        let this_machine = InputDocument {
+            name: "this machine".to_owned(),
+            text: "apiVersion: hardstand.dev/v1alpha1\nkind: Inventory\nhosts: { localhost: { become: none } }\n"
+                .to_owned(),
+        };
+        let (session, problems) = Self::load(
+            ui,
+            vec![this_machine],
+            Files::default(),
+            Via::Local,
+            registry(),
+        );
+        session.without(problems, None)
+    }
+
     /// Takes what a plan carries.
     pub(super) fn of_plan(ui: &'a Ui, plan: &Plan) -> Result<Self, CommandError> {
         let Inputs { documents, files } = &plan.inputs;

@@ -92,6 +92,7 @@ fn host_plan(name: &str, changes: Vec<Change>) -> HostPlan {
         unchanged: vec![id("swap/off"), id("package/containerd.io")],
         forgotten: Vec::new(),
         checks: Checked::default(),
+        cluster: None,
     }
 }
 
@@ -327,6 +328,7 @@ fn host_report(name: &str, outcome: HostOutcome, changes: &[(&str, Outcome)]) ->
         outcome,
         changes: changes.collect(),
         transaction: Some("7f3a".to_owned()),
+        cluster: None,
     }
 }
 

@@ -3,7 +3,9 @@
 //! Renderers are pure functions from data to styled text; [`Ui`] knows the streams. Start at `plan`.
 
 pub(crate) mod checks;
+pub(crate) mod cluster;
 pub(crate) mod diagnostics;
+pub(crate) mod doctor;
 pub(crate) mod error;
 pub(crate) mod fold;
 pub(crate) mod graph;

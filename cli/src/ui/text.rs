@@ -15,6 +15,7 @@ pub(crate) const GREEN: Style = AnsiColor::Green.on_default();
 pub(crate) const YELLOW: Style = AnsiColor::Yellow.on_default();
 pub(crate) const RED: Style = AnsiColor::Red.on_default();
 pub(crate) const MAGENTA: Style = AnsiColor::Magenta.on_default();
+pub(crate) const BLUE: Style = AnsiColor::Blue.on_default();
 pub(crate) const CYAN: Style = AnsiColor::Cyan.on_default();
 
 /// The columns of a stream; none means that lines are never broken, as in files and pipes.

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::facts::{CgroupVersion, Facts, Init, PackageManager, Swap};
 use crate::name::{AbsPath, Digest, UnitName};
 use crate::question::{
-    Answer, Attributes, ContainerdState, CriState, FileState, FoundFile, ModuleState, Observed,
-    PackageState, Question, RegularFile, RepositoryState, SysctlState, UnitState,
+    Answer, Attributes, ContainerdState, CriState, FileState, FoundFile, KubeletState, ModuleState,
+    Observed, PackageState, Question, RegularFile, RepositoryState, SysctlState, UnitState,
 };
 use crate::receipt::Receipt;
 
@@ -203,6 +203,7 @@ struct Seen {
     /// The config file whose dump is being read.
     dumping: Option<String>,
     cris: BTreeMap<String, CriState>,
+    kubelets: BTreeMap<String, KubeletState>,
     unanswered: BTreeMap<(String, String), String>,
     receipts: Vec<Receipt>,
     owed: Vec<UnitName>,
@@ -329,6 +330,17 @@ impl Seen {
             ("~cri", [socket, answer @ ..]) => {
                 let state = cri::read(answer)?;
                 Some(self.cris.insert((*socket).to_owned(), state).is_none())
+            }
+            ("~kubelet", [unit, version, command_line]) => {
+                let told = |field: &&str| *field != "-";
+                let words = |line: &&str| line.lines().map(str::to_owned).collect();
+                let state = KubeletState {
+                    version: Some(version)
+                        .filter(|version| told(version))
+                        .map(|version| (*version).to_owned()),
+                    command_line: Some(command_line).filter(|line| told(line)).map(words),
+                };
+                Some(self.kubelets.insert((*unit).to_owned(), state).is_none())
             }
             ("unanswered", [kind, name, why]) => {
                 let key = ((*kind).to_owned(), (*name).to_owned());
@@ -541,6 +553,7 @@ impl Seen {
                 .collect(),
             owed: self.owed,
             guards: self.guards,
+            cluster: None,
         })
     }
 
@@ -588,6 +601,10 @@ impl Seen {
             Question::Cri(socket) => {
                 let state = self.cris.get(socket.as_str())?;
                 Some(Answer::Cri(state.clone()))
+            }
+            Question::Kubelet(unit) => {
+                let state = self.kubelets.get(unit.as_str())?;
+                Some(Answer::Kubelet(state.clone()))
             }
         }
     }
@@ -702,7 +719,7 @@ impl Seen {
         let names = names.chain(self.units.keys()).chain(self.packages.keys());
         let names = names.chain(self.containerds.keys()).chain(self.cris.keys());
         let names = names.chain(self.repositories.keys());
-        for name in names.chain(unanswered) {
+        for name in names.chain(self.kubelets.keys()).chain(unanswered) {
             check(&asked.names, name)?;
         }
         for (directory, suffix) in self.lists.keys() {
@@ -739,7 +756,7 @@ impl Asked {
             Question::Module(name) => {
                 self.names.insert(name.to_string());
             }
-            Question::Unit(name) => {
+            Question::Unit(name) | Question::Kubelet(name) => {
                 self.names.insert(name.to_string());
             }
             Question::Package(name) => {

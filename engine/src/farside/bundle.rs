@@ -86,7 +86,7 @@ fn seconds(step: &Step) -> u64 {
         Step::InstallPackage { .. } | Step::RemovePackage { .. } => 1200,
         Step::RefreshPackages { .. } => 900,
         Step::StopSwap => 300,
-        Step::StopUnit { .. } => 180,
+        Step::PauseUnit { .. } | Step::StopUnit { .. } => 180,
         // Twice: once more if it is undone. The CRI has 15 seconds and its calls.
         Step::StartUnit { gate, .. }
         | Step::RestartUnit { gate, .. }
@@ -216,6 +216,7 @@ impl Bundle {
             Step::MaskUnit { name } => format!("mask {name}"),
             Step::UnmaskUnit { name } => format!("unmask {name}"),
             Step::StartUnit { name, gate } => gated("start", name, gate),
+            Step::PauseUnit { name } => format!("pause {name}"),
             Step::StopUnit { name } => format!("stop {name}"),
             Step::RestartUnit { name, gate } => gated("restart", name, gate),
             Step::ReloadUnit { name, gate } => gated("reload", name, gate),

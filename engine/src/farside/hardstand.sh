@@ -203,7 +203,8 @@ h_bounded_reading() {
 # Answers the questions on standard input, up to the line `end`. It writes nothing anywhere.
 h_probe() {
 	h_asked=$h_nl
-	h_files='' h_lists='' h_sysctls='' h_modules='' h_units='' h_packages='' h_repositories='' h_containerds='' h_cris='' h_keep=' '
+	h_files='' h_lists='' h_sysctls='' h_modules='' h_units='' h_packages='' h_repositories='' h_containerds='' h_cris=''
+	h_kubelets='' h_keep=' '
 	h_complete=
 	# One fork is cheaper than `read`, which takes one byte at a time from a pipe.
 	for h_question in $(cat); do
@@ -226,6 +227,7 @@ h_probe() {
 	h_observe_repositories
 	h_observe_containerd
 	h_observe_cri
+	h_observe_kubelets
 	[ -z "$h_contents" ] || h_send_contents
 }
 
@@ -266,9 +268,10 @@ h_ask() {
 		h_is_key "$h_out" || h_refuse question "not a key: $1"
 		h_sysctls=$h_sysctls$h_out$h_nl
 		;;
-	'module '* | 'unit '* | 'package '* | 'repository '*)
+	'module '* | 'unit '* | 'package '* | 'repository '* | 'kubelet '*)
 		h_is_word "$h_out" || h_refuse question "not a name: $1"
 		case $1 in
+		k*) h_kubelets=$h_kubelets$h_out$h_nl ;;
 		m*) h_modules=$h_modules$h_out$h_nl ;;
 		u*) h_units=$h_units$h_out$h_nl ;;
 		r*) h_repositories=$h_repositories$h_out$h_nl ;;
@@ -1026,6 +1029,34 @@ h_observe_cri() {
 	done
 }
 
+# Kubelets: the version of the program, and the command line of the unit's process. None of it is a guard.
+# shellcheck disable=SC2086 # splitting at newlines is the point
+h_observe_kubelets() {
+	[ -n "$h_kubelets" ] && [ -n "$h_contents" ] || return 0
+	h_version=-
+	if h_has kubelet; then
+		h_value=$(h_bounded 10 kubelet --version 2>/dev/null)
+		h_encode "${h_value##* }"
+		h_version=${h_out:--}
+	fi
+	for h_name in $h_kubelets; do
+		h_value=
+		if h_has systemctl; then
+			h_value=$(systemctl show --property=MainPID -- "$h_name" 2>/dev/null)
+		fi
+		h_value=${h_value#MainPID=}
+		h_line=
+		case $h_value in
+		'' | 0 | *[!0-9]*) ;;
+		*) h_line=$(tr '\0' '\n' 2>/dev/null <"/proc/$h_value/cmdline") ;;
+		esac
+		h_encode "$h_name"
+		h_name=$h_out
+		h_encode "$h_line"
+		printf '~kubelet %s %s %s\n' "$h_name" "$h_version" "${h_out:--}"
+	done
+}
+
 # Sends all that a command says, and then its status on a line, as one field in base64.
 h_send_cri() {
 	printf ' '
@@ -1445,6 +1476,7 @@ h_close() {
 	Cg==) ;;
 	*) printf '\n' >>"$h_dir/journal" ;;
 	esac
+	h_resume
 	h_clear_temps
 	rm -rf -- "$h_dir/content"
 	h_log "final interrupted ${SERVICE_RESULT:--}"
@@ -1464,6 +1496,7 @@ h_note() {
 
 # Ends the transaction: h_final STATUS [TEXT].
 h_final() {
+	h_resume
 	h_clear_temps
 	rm -rf -- "$h_dir/content"
 	if [ "$1" = committed ] || [ "$1" = failed ] || [ "$1" = rolled-back ] || [ "$1" = wedged ]; then
@@ -1673,7 +1706,7 @@ h_perform_step() {
 	h_why='it did not work'
 	case $1 in
 	write | remove | mkdir | rmdir | attributes | sysctl | module | swapoff | install | uninstall | hold | unhold | \
-		refresh | daemon-reload | enable | disable | mask | unmask | start | stop | restart | reload) ;;
+		refresh | daemon-reload | enable | disable | mask | unmask | start | stop | pause | restart | reload) ;;
 	*)
 		h_fail "unknown step $1"
 		return 0
@@ -1697,6 +1730,7 @@ h_perform_step() {
 	daemon-reload) h_try h_bounded 90 systemctl daemon-reload ;;
 	enable | disable | mask | unmask) h_do_unit_file "$h_kind" "$@" ;;
 	stop) h_do_stop "$@" ;;
+	pause) h_do_pause "$@" ;;
 	*) h_do_gated "$h_kind" "$@" ;;
 	esac
 	case $? in
@@ -2267,6 +2301,41 @@ h_do_stop() {
 	inactive | failed) h_settle "$1" ;;
 	*) return 1 ;;
 	esac
+}
+
+# pause UNIT
+# What runs, or tries to, is stopped, and is noted before that, so that it is started again however this ends.
+h_do_pause() {
+	h_is_word "$1" || return 1
+	h_show "$1"
+	case $h_active in
+	active | activating | reloading | deactivating) ;;
+	*) return 0 ;;
+	esac
+	h_why='it could not be noted'
+	printf '%s\n' "$1" >>"$h_dir/paused" && sync -- "$h_dir/paused" && h_try h_bounded 180 systemctl stop -- "$1" || return 1
+	h_show "$1"
+	h_why="systemd says it is $h_active"
+	case $h_active in
+	inactive | failed) ;;
+	*) return 1 ;;
+	esac
+}
+
+# Starts what was paused and is still stopped. It is not waited for: what it needs may be what failed.
+h_resume() {
+	[ -f "$h_dir/paused" ] || return 0
+	while IFS= read -r h_line <&4; do
+		h_is_word "$h_line" || continue
+		h_show "$h_line"
+		case $h_active in
+		inactive | failed)
+			systemctl reset-failed -- "$h_line" 2>/dev/null
+			h_bounded 90 systemctl --no-block start -- "$h_line" || h_note "$h_line could not be started again"
+			;;
+		esac
+	done 4<"$h_dir/paused"
+	rm -f -- "$h_dir/paused"
 }
 
 # start|restart|reload UNIT START-SECONDS STEADY-SECONDS SOCKET

@@ -48,6 +48,7 @@ pub fn check_format(format: &str, text: &str) -> Result<(), NameError> {
     match format {
         HostName::FORMAT => HostName::check(text),
         CheckId::FORMAT => CheckId::check(text),
+        NodeName::FORMAT => NodeName::check(text),
         UserName::FORMAT => UserName::check(text),
         AbsPath::FORMAT => AbsPath::check(text),
         SysctlKey::FORMAT => SysctlKey::check(text),
@@ -131,6 +132,10 @@ name_type!(
     CheckId, "check-id", "the name of a check such as H012"
 );
 name_type!(
+    /// The name of a node of a cluster, as Kubernetes writes it (RFC 1123): lower-case letters, digits, `.` and `-`.
+    NodeName, "node-name", "the name of a node of a cluster"
+);
+name_type!(
     /// A login name on a host.
     UserName, "user-name", "a user or group name"
 );
@@ -185,6 +190,21 @@ impl CheckId {
                     .help("write H and three digits, such as H012; `hardstand explain` lists all"),
             ),
         }
+    }
+
+    fn canonical(text: &str) -> String {
+        text.to_owned()
+    }
+}
+
+impl NodeName {
+    fn check(text: &str) -> Result<(), NameError> {
+        check_word("the name of a node", text, 253, |c| matches!(c, '.' | '-'))?;
+        if text.contains(|c: char| c.is_ascii_uppercase()) {
+            return Err(NameError::new("the name of a node is in lower case")
+                .help(format!("write `{}`", text.to_ascii_lowercase())));
+        }
+        Ok(())
     }
 
     fn canonical(text: &str) -> String {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use similar::TextDiff;
 
 use crate::check::Checked;
+use crate::cluster::{ClusterPlan, bracket};
 use crate::graph::{Graph, GraphNode, Predecessor};
 use crate::name::{HostName, ResourceId, UnitName};
 use crate::plan::{Change, HostPlan, Unplanned, Verdict};
@@ -29,7 +30,7 @@ pub fn plan_host(
     observed: &Observed,
 ) -> HostPlan {
     let named = graph.ids();
-    let mut walk = Walk::new(observed, providers);
+    let mut walk = Walk::new(observed, providers, drains(graph, observed));
     walk.find_removals(&named);
     for (node, mut predecessors) in graph.nodes_with_predecessors() {
         let removed = walk.remove_before(&node.id);
@@ -45,11 +46,12 @@ pub fn plan_host(
         facts: observed.facts.clone(),
         questions: observed.answers.keys().cloned().collect(),
         guards: observed.guards.clone(),
-        changes: walk.changes,
         unplanned: walk.unplanned,
         unchanged: walk.unchanged,
         forgotten: walk.forgotten,
+        cluster: cluster(graph, host, observed, &walk.changes),
         checks,
+        changes: walk.changes,
     }
 }
 
@@ -108,10 +110,41 @@ fn check(graph: &Graph, observed: &Observed, changes: &[Change]) -> Checked {
     Checked::of(graph.checks(), &now, Some(&State::after(observed, steps)))
 }
 
+/// Whether the host is a node that is drained before its pods would be lost.
+fn drains(graph: &Graph, observed: &Observed) -> bool {
+    let asked = graph
+        .cluster()
+        .is_some_and(|cluster| cluster.drain.is_some());
+    let node = observed
+        .cluster
+        .as_ref()
+        .and_then(|cluster| cluster.node.as_ref());
+    asked && node.is_some()
+}
+
+/// Returns what is done to the cluster around the changes of the host.
+fn cluster(
+    graph: &Graph,
+    host: &HostName,
+    observed: &Observed,
+    changes: &[Change],
+) -> Option<ClusterPlan> {
+    let loses_pods = changes
+        .iter()
+        .any(|change| change.disruption == Disruption::PodLoss);
+    bracket(
+        graph.cluster()?,
+        host,
+        observed.cluster.as_ref()?,
+        loses_pods,
+    )
+}
+
 /// The state of planning one host, resource by resource.
 struct Walk<'a> {
     observed: &'a Observed,
     providers: &'a [Box<dyn Provider>],
+    drains: bool,
     proposed: BTreeMap<ResourceId, Proposal>,
     /// For each resource, the changes that must succeed before anything that comes after it.
     awaited: BTreeMap<ResourceId, BTreeSet<ResourceId>>,
@@ -130,11 +163,12 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(observed: &'a Observed, providers: &'a [Box<dyn Provider>]) -> Self {
+    fn new(observed: &'a Observed, providers: &'a [Box<dyn Provider>], drains: bool) -> Self {
         let owed = observed.owed.iter().cloned();
         Self {
             observed,
             providers,
+            drains,
             proposed: BTreeMap::new(),
             awaited: BTreeMap::new(),
             held_up: BTreeSet::new(),
@@ -157,6 +191,7 @@ impl<'a> Walk<'a> {
             notified_by: &notified_by,
             receipt,
             dropped: &self.dropped,
+            drains: self.drains,
         });
         let awaited = self.awaited_by(predecessors);
         let decision = Verdicted::from(decision);
@@ -263,6 +298,7 @@ impl<'a> Walk<'a> {
             notified_by: &[],
             receipt: Some(receipt),
             dropped: &self.dropped,
+            drains: self.drains,
         };
         let provider = self
             .providers
@@ -594,6 +630,7 @@ mod tests {
             receipts,
             owed: Vec::new(),
             guards: Vec::new(),
+            cluster: None,
         };
         plan_host(&graph, &[], &"node".parse().unwrap(), &observed)
     }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::check::Checked;
+use crate::cluster::ClusterPlan;
 use crate::facts::{Facts, Init};
 use crate::name::{HostName, ResourceId};
 use crate::question::Question;
@@ -100,6 +101,22 @@ pub struct HostPlan {
     pub forgotten: Vec<ResourceId>,
     /// What the checks say about the host as it is and as it will be.
     pub checks: Checked,
+    /// What is done to the cluster around the changes; none if the spec names no cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<ClusterPlan>,
+}
+
+impl HostPlan {
+    /// Whether nothing is done, neither on the host nor to its node.
+    pub fn is_empty(&self) -> bool {
+        let steps = self.cluster.as_ref().is_some_and(ClusterPlan::has_steps);
+        self.changes.is_empty() && !steps
+    }
+
+    /// Whether the node is drained first.
+    pub fn drains(&self) -> bool {
+        self.cluster.as_ref().is_some_and(ClusterPlan::drains)
+    }
 }
 
 /// What happens to one resource of one host.

@@ -142,7 +142,7 @@ impl<'a> State<'a> {
                 self.unit_with(name, &[("ActiveState", "active"), ("SubState", "running")]);
                 self.doubt(|question| matches!(question, Question::Cri(_)));
             }
-            Step::StopUnit { name } => {
+            Step::StopUnit { name } | Step::PauseUnit { name, .. } => {
                 self.unit_with(name, &[("ActiveState", "inactive"), ("SubState", "dead")]);
                 self.doubt(|question| matches!(question, Question::Cri(_)));
             }
@@ -288,6 +288,7 @@ mod tests {
             },
             answers: answers.into_iter().collect(),
             receipts: std::collections::BTreeMap::new(),
+            cluster: None,
             owed: Vec::new(),
             guards: Vec::new(),
         }

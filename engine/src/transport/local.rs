@@ -134,7 +134,7 @@ fn spawn(privilege: Privilege) -> Result<Child, TransportError> {
 async fn kill_group(group: Option<u32>) {
     let Some(group) = group else { return };
     let killed = Command::new("/bin/sh")
-        .args(["-c", r#"kill -KILL -- "-$1""#, "sh"])
+        .args(["-c", r#"kill -KILL "-$1""#, "sh"])
         .arg(group.to_string())
         .stdin(Stdio::null())
         .stdout(Stdio::null())

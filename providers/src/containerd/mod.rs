@@ -38,6 +38,7 @@ pub(crate) use section::ContainerdSection;
 pub(crate) use version::{ContainerdVersion, Least};
 pub(crate) use windows::compile as compile_for_windows;
 
+use crate::migration::{self, Successor, after_docker, endpoint_of};
 use crate::package::PackageResource;
 use crate::runtime::{Chosen, Daemons, KubernetesVersion, check_image, decode, listed_package};
 use crate::section::{check_not_managed, constant_path};
@@ -66,6 +67,7 @@ pub(crate) fn compile(chosen: Chosen<'_>, problems: &mut Problems) -> Vec<Declar
     check_not_managed(&sections, &runtime.config_file, ("runtime", span), problems);
     let listed = listed_package(&sections, &PACKAGES);
     let package = runtime.package.clone().or(listed.clone());
+    let replaces = runtime.replaces.is_some();
     let place = registries::Place {
         config_path: registries::config_path(
             runtime.registry_config_path.as_ref(),
@@ -80,10 +82,21 @@ pub(crate) fn compile(chosen: Chosen<'_>, problems: &mut Problems) -> Vec<Declar
         Declared {
             resource: Box::new(config(&runtime, kubernetes, listed.clone())),
             span,
-            written: Vec::new(),
+            written: Vec::from_iter(replaces.then(|| after_docker(span))),
         },
         service(&runtime, package.as_ref(), span, &sections).declared(),
     ]);
+    if replaces {
+        let successor = Successor {
+            span,
+            service: runtime.service.clone(),
+            socket: runtime.socket.clone(),
+            kubernetes,
+            allowed: runtime.allow_driver_change,
+            sections,
+        };
+        declared.extend(migration::compile(successor, problems));
+    }
     if let Some(name) = runtime.package.filter(|name| Some(name) != listed.as_ref()) {
         declared.push(Declared {
             resource: Box::new(PackageResource::installed(name, &sections)),
@@ -103,6 +116,14 @@ pub(crate) fn daemons(node: &Node) -> Option<Daemons> {
         socket: Some(section.socket),
         limit_no_file: section.limit_no_file,
     })
+}
+
+/// Returns the endpoint of the containerd that takes Docker's place, if the spec asks for that.
+pub(crate) fn replacement_endpoint(sections: &Sections<'_>) -> Option<String> {
+    let node = sections.all.get("runtime")?.get("containerd")?;
+    // What is wrong with it is complained about where it is compiled.
+    let runtime = decode::<ContainerdSection>(node, &mut Problems::default())?;
+    runtime.replaces.map(|_| endpoint_of(&runtime.socket))
 }
 
 /// Returns the unit of containerd: enabled and running, unless `services` wishes otherwise.

@@ -238,6 +238,9 @@ impl ContainerdConfig {
             wanted,
         );
         proposal.topics.insert(Topic::CgroupDriver);
+        proposal
+            .steps
+            .extend(self.driver_change().pause(situation)?);
         proposal.disruption = self.driver_change().disruption(situation)?;
         Ok(Decision::Change(proposal))
     }
@@ -294,6 +297,8 @@ impl ContainerdConfig {
             .then(|| format!("{} may override what it says", imports.join(", ")));
         if driver_changes {
             proposal.topics.insert(Topic::CgroupDriver);
+            let pause = self.driver_change().pause(situation)?;
+            proposal.steps.splice(0..0, pause);
             proposal.disruption = self.driver_change().disruption(situation)?;
         }
         Ok(Decision::Change(proposal))

@@ -18,6 +18,10 @@ pub(crate) struct ContainerdSection {
     pub(super) cgroup_driver: CgroupDriver,
     /// Lets the driver change on a node that has joined a cluster. The node must be drained.
     pub(super) allow_driver_change: bool,
+    /// What containerd takes the place of: `docker`. On a node where Docker is, it and cri-dockerd are stopped and disabled,
+    /// the kubelet is stopped meanwhile and then pointed at containerd, in kubeadm's files; pods are lost, so a node that
+    /// has joined must be drained (see `cluster`). Packages and images of Docker stay. By default Docker is left alone.
+    pub(super) replaces: Option<Replaced>,
     /// The pause image. By default the one that fits `kubernetes.version`; without a version, what is set stays. On Windows
     /// it is `mcr.microsoft.com/oss/kubernetes/pause`.
     #[schemars(length(min = 1, max = 512))]
@@ -49,6 +53,14 @@ pub(crate) struct ContainerdSection {
     pub(crate) socket: AbsPath,
 }
 
+/// A runtime that gives way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum Replaced {
+    /// Docker Engine, whether the kubelet uses it through dockershim or through cri-dockerd.
+    Docker,
+}
+
 /// Where CNI plugins and their configuration are.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -64,6 +76,7 @@ impl Default for ContainerdSection {
         Self {
             cgroup_driver: CgroupDriver::default(),
             allow_driver_change: false,
+            replaces: None,
             sandbox_image: None,
             registry_config_path: None,
             registries: BTreeMap::new(),

@@ -448,6 +448,7 @@ impl CrioConfig {
         if daemon.installed && changed.contains(&Key::CgroupManager) {
             let change = self.driver_change();
             change.guard(situation)?;
+            proposal.steps.splice(0..0, change.pause(situation)?);
             proposal.disruption = change.disruption(situation)?;
             proposal.topics.insert(Topic::CgroupDriver);
         }

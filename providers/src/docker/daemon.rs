@@ -303,6 +303,7 @@ impl DaemonConfig {
         proposal.differences = edited.differences;
         if driver_changes {
             proposal.topics.insert(Topic::CgroupDriver);
+            proposal.steps.splice(0..0, change.pause(situation)?);
             proposal.disruption = change.disruption(situation)?;
         }
         Ok(Decision::Change(proposal))

@@ -3,11 +3,12 @@
 use engine::name::AbsPath;
 use engine::question::FileState;
 use engine::resource::{Decision, Situation};
-use engine::step::Disruption;
+use engine::step::{Disruption, Step};
 
 use super::kubelet;
 use super::refusal::{Refusal, Stop};
 use super::section::CgroupDriver;
+use crate::service::is_running;
 
 /// A change of the cgroup driver. It needs answers about the [`joined_marks`] and the kubelet's unit.
 #[derive(Debug, Clone, Copy)]
@@ -21,24 +22,40 @@ pub(crate) struct DriverChange {
 }
 
 impl DriverChange {
-    /// Refuses it on a node that has joined a cluster, unless the spec allows it there.
+    /// Refuses it on a node that has joined a cluster, unless the spec allows it there or the node is drained for it.
     pub(crate) fn guard(self, situation: &Situation<'_>) -> Result<(), Stop> {
-        if self.allowed || !has_joined(situation)? {
+        if self.allowed || situation.drains || !has_joined(situation)? {
             return Ok(());
         }
         let Self {
             runtime, driver, ..
         } = self;
         let driver = driver.as_str();
+        let unknown = situation.observed.cluster.as_ref();
+        if unknown.is_some_and(|cluster| cluster.node.is_none()) {
+            return Err(Refusal::new(format!(
+                "the node has joined a cluster, and would be drained before the cgroup driver is changed to {driver}, but the \
+                 cluster has no node of its name"
+            ))
+            .help("set `cluster.node` to its name there, or `cluster.kubectl.context` to its cluster")
+            .into());
+        }
         Err(Refusal::new(format!(
             "the node has joined a cluster, and its pods would not survive a change of the cgroup driver to {driver}"
         ))
         .help(format!(
-            "replace the node; or one node at a time: set `cgroupDriver: {driver}` in the cluster's kubelet-config, \
-             cordon and drain the node, stop its kubelet, then apply with \
+            "replace the node; or let hardstand drain it, with `cluster: {{ drain: {{}} }}`; or one node at a time: set \
+             `cgroupDriver: {driver}` in the cluster's kubelet-config, cordon and drain the node, stop its kubelet, then apply with \
              `runtime.{runtime}.allowDriverChange: true` and the same driver in `kubelet`, and uncordon it"
         ))
         .into())
+    }
+
+    /// Returns what must come before it: the kubelet makes no pods while the runtime has one driver and it has the other.
+    /// It is started again when all has changed.
+    pub(crate) fn pause(self, situation: &Situation<'_>) -> Result<Option<Step>, Stop> {
+        let runs = is_running(situation.observed.unit(&kubelet())?);
+        Ok((runs && has_joined(situation)?).then(|| Step::PauseUnit { name: kubelet() }))
     }
 
     /// Returns what it does: it breaks the pods that are there. A node without a kubelet has none.

@@ -34,6 +34,7 @@ pub(crate) use version::{KubernetesVersion, leading_number};
 use crate::containerd;
 use crate::crio;
 use crate::docker;
+use crate::migration;
 use crate::section::schema;
 use section::{KubernetesSection, RuntimeSection};
 
@@ -69,7 +70,13 @@ impl Provider for Runtimes {
     }
 
     fn kinds(&self) -> &'static [&'static str] {
-        &[containerd::KIND, crio::KIND, docker::KIND]
+        &[
+            containerd::KIND,
+            crio::KIND,
+            docker::KIND,
+            migration::KINDS[0],
+            migration::KINDS[1],
+        ]
     }
 
     fn compile(&self, sections: &Sections<'_>, problems: &mut Problems) -> Vec<Declared> {

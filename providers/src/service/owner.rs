@@ -16,11 +16,12 @@ use crate::runtime;
 use crate::section::{managed_paths, written};
 
 /// Sections below `spec:` with the units they own.
-const OWNERS: [(&[&str], &str); 11] = [
+const OWNERS: [(&[&str], &str); 12] = [
     (&["kubelet"], "kubelet.service"),
     (&["timeSync", "chrony"], "chrony.service"),
     (&["timeSync", "timesyncd"], "systemd-timesyncd.service"),
     (&["runtime", "containerd"], "containerd.service"),
+    (&["runtime", "containerd", "replaces"], "kubelet.service"),
     (&["runtime", "crio"], "crio.service"),
     (&["runtime", "docker"], "docker.service"),
     (&["runtime", "docker", "criDockerd"], "cri-docker.service"),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use engine::check::Finding;
+use engine::cluster::{ClusterPlan, ClusterStep};
 use engine::name::{HostName, ResourceId};
 use engine::plan::{Change, HostPlan, Unplanned, Unreachable};
 use engine::resource::{Action, Difference, Reason};
@@ -48,6 +49,15 @@ struct Seen<'a> {
     findings: &'a [Finding],
     forgotten: &'a [ResourceId],
     unchanged: &'a [ResourceId],
+    cluster: Option<SeenCluster<'a>>,
+}
+
+/// All of what is done to a cluster that a reader sees.
+#[derive(Serialize)]
+struct SeenCluster<'a> {
+    before: &'a [ClusterStep],
+    after: &'a [ClusterStep],
+    notes: &'a [String],
 }
 
 /// All of a change that a reader sees.
@@ -66,10 +76,15 @@ struct SeenChange<'a> {
 /// Gathers hosts in the order of the first of each group. Hosts without a word to say are left out if no host has one.
 pub(super) fn gather<'a>(hosts: &'a [HostPlan], view: &PlanView) -> Vec<Group<'a>> {
     let silent = |host: &HostPlan| {
+        let silent_cluster = host
+            .cluster
+            .as_ref()
+            .is_none_or(|cluster| !cluster.has_steps() && cluster.notes.is_empty());
         host.changes.is_empty()
             && host.unplanned.is_empty()
             && host.forgotten.is_empty()
             && host.checks.findings.is_empty()
+            && silent_cluster
     };
     if view.unchanged == Unchanged::Hidden && hosts.iter().all(silent) {
         return Vec::new();
@@ -147,8 +162,25 @@ fn key(plan: &HostPlan, view: &PlanView) -> String {
             Unchanged::Shown => &plan.unchanged,
             Unchanged::Hidden => &[],
         },
+        cluster: plan.cluster.as_ref().map(seen_cluster),
     };
     serde_json::to_string(&seen).expect("our data has text keys only")
+}
+
+fn seen_cluster(plan: &ClusterPlan) -> SeenCluster<'_> {
+    let ClusterPlan {
+        context: _,
+        node: _,
+        observed: _,
+        before,
+        after,
+        notes,
+    } = plan;
+    SeenCluster {
+        before,
+        after,
+        notes,
+    }
 }
 
 fn seen_change(change: &Change) -> SeenChange<'_> {

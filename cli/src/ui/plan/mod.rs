@@ -10,6 +10,7 @@ mod verdict;
 #[cfg(test)]
 mod tests;
 
+use engine::cluster::{ClusterPlan, ClusterStep};
 use engine::name::Digest;
 use engine::plan::{Plan, Unreachable};
 use engine::resource::Action;
@@ -17,9 +18,10 @@ use engine::resource::Action;
 use self::group::Group;
 pub(crate) use self::group::Grouping;
 use super::checks;
+use super::cluster;
 use super::fold::fold;
 use super::text::{
-    BOLD, CYAN, DIM, GREEN, Line, MAGENTA, PLAIN, RED, Width, YELLOW, count, paragraph,
+    BLUE, BOLD, CYAN, DIM, GREEN, Line, MAGENTA, PLAIN, RED, Width, YELLOW, count, paragraph,
 };
 use crate::args::{DiffArg, PlanViewArgs};
 use crate::summary::PlanSummary;
@@ -68,7 +70,7 @@ impl PlanView {
 pub(crate) fn render(plan: &Plan, view: &PlanView) -> String {
     let summary = PlanSummary::of(plan);
     let mut out = String::new();
-    legend(&mut out, &summary, view);
+    legend(&mut out, plan, &summary, view);
     for group in group::gather(&plan.hosts, view) {
         section(&mut out, &group, view);
     }
@@ -92,12 +94,16 @@ pub(crate) fn saved(path: &str, digest: &Digest, interactive: bool) -> String {
 }
 
 /// Explains the symbols that are used.
-fn legend(out: &mut String, summary: &PlanSummary, view: &PlanView) {
+fn legend(out: &mut String, plan: &Plan, summary: &PlanSummary, view: &PlanView) {
     let restarts = match (summary.restart, summary.reload) {
         (_, 0) => "restart",
         (0, _) => "reload",
         _ => "restart, reload",
     };
+    let clustered = plan.hosts.iter().any(|host| {
+        let cluster = host.cluster.as_ref();
+        cluster.is_some_and(ClusterPlan::has_steps)
+    });
     let unchanged = view.unchanged == Unchanged::Shown && summary.hosts > 0;
     let entries = [
         (summary.create > 0, GREEN, "+", "create"),
@@ -106,6 +112,7 @@ fn legend(out: &mut String, summary: &PlanSummary, view: &PlanView) {
         (summary.delete > 0, RED, "-", "remove"),
         (summary.unknown > 0, CYAN, "?", "unknown"),
         (summary.refused > 0, RED, "x", "refused"),
+        (clustered, BLUE, "@", "cluster"),
         (unchanged, DIM, "=", "unchanged"),
     ];
     let mut line = Line::default();
@@ -133,7 +140,7 @@ fn section(out: &mut String, group: &Group<'_>, view: &PlanView) {
     let names = fold(group.hosts.iter().map(|name| name.as_str()));
     let note = match (
         view.grouping,
-        host.changes.is_empty() && host.unplanned.is_empty(),
+        host.is_empty() && host.unplanned.is_empty(),
         group.hosts.len(),
     ) {
         (Grouping::ByHost, true, _) => "nothing to change".to_owned(),
@@ -151,8 +158,23 @@ fn section(out: &mut String, group: &Group<'_>, view: &PlanView) {
         .paint(DIM, &note)
         .end(out);
     let columns = change::Columns::of(host);
+    let cluster = host.cluster.as_ref();
+    cluster_steps(
+        out,
+        cluster.map_or(&[], |cluster| &cluster.before),
+        view.width,
+    );
     for change in &host.changes {
         change::change(out, change, columns, view);
+    }
+    cluster_steps(
+        out,
+        cluster.map_or(&[], |cluster| &cluster.after),
+        view.width,
+    );
+    for note in cluster.map_or(&[][..], |cluster| &cluster.notes) {
+        let start = Line::indent(2).paint(YELLOW, "note:").add(" ");
+        paragraph(out, start, 8, PLAIN, note, view.width);
     }
     for unplanned in &host.unplanned {
         change::unplanned(out, unplanned, columns, view.width);
@@ -178,6 +200,14 @@ fn section(out: &mut String, group: &Group<'_>, view: &PlanView) {
         paragraph(out, start, 4, DIM, &names.join(", "), view.width);
     }
     out.push('\n');
+}
+
+/// Draws what is done to the cluster before the changes of a host, or after them.
+fn cluster_steps(out: &mut String, steps: &[ClusterStep], width: Width) {
+    for step in steps {
+        let start = Line::indent(2).paint(BLUE.bold(), "@").add(" ");
+        paragraph(out, start, 6, PLAIN, &cluster::words(step), width);
+    }
 }
 
 /// Draws the hosts that could not be planned, those with the same reason together.

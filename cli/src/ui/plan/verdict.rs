@@ -111,6 +111,7 @@ fn disruptive(summary: &PlanSummary) -> Vec<String> {
         service_restarts,
         pod_losses,
         reboots,
+        drained_nodes,
         ..
     } = *summary;
     let stops = if pod_losses == 1 {
@@ -127,6 +128,10 @@ fn disruptive(summary: &PlanSummary) -> Vec<String> {
         (service_restarts, count(service_restarts, "service restart")),
         (pod_losses, format!("{pod_losses} {stops}")),
         (reboots, format!("{reboots} {needs}")),
+        (
+            drained_nodes,
+            format!("{} drained, one at a time", count(drained_nodes, "node")),
+        ),
     ];
     let told = parts.into_iter().filter(|(n, _)| *n > 0);
     told.map(|(_, text)| text).collect()

@@ -6,6 +6,8 @@ use std::time::Duration;
 use engine::event::{Event, EventKind};
 use engine::name::HostName;
 
+use crate::ui::cluster;
+
 /// What is done with the hosts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Task {
@@ -64,7 +66,10 @@ impl Task {
             | EventKind::ChangeFailed(..)
             | EventKind::ChangeSkipped(..)
             | EventKind::ChangeUndone(..)
-            | EventKind::Reconnecting(_) => false,
+            | EventKind::Reconnecting(_)
+            | EventKind::ClusterBegan(_)
+            | EventKind::ClusterDone(_)
+            | EventKind::ClusterFailed(..) => false,
         }
     }
 }
@@ -85,7 +90,10 @@ impl Fleet {
         let Event { host, kind } = event;
         if matches!(
             kind,
-            EventKind::Unreachable(_) | EventKind::ChangeFailed(..) | EventKind::ChangeUndone(..)
+            EventKind::Unreachable(_)
+                | EventKind::ChangeFailed(..)
+                | EventKind::ChangeUndone(..)
+                | EventKind::ClusterFailed(..)
         ) {
             self.failed.insert(host.clone());
         }
@@ -140,12 +148,15 @@ fn doing(kind: &EventKind) -> Option<String> {
         EventKind::ApplyBegan { .. } => Some("begun".to_owned()),
         EventKind::ChangeBegan(resource) => Some(resource.to_string()),
         EventKind::Reconnecting(_) => Some("reconnecting".to_owned()),
+        EventKind::ClusterBegan(step) => Some(cluster::words(step)),
         EventKind::Probed
         | EventKind::Unreachable(_)
         | EventKind::ChangeDone(_)
         | EventKind::ChangeFailed(..)
         | EventKind::ChangeSkipped(..)
         | EventKind::ChangeUndone(..)
+        | EventKind::ClusterDone(_)
+        | EventKind::ClusterFailed(..)
         | EventKind::Finished => None,
     }
 }

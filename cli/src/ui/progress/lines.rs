@@ -6,6 +6,7 @@ use engine::event::{Event, EventKind};
 use engine::name::HostName;
 
 use super::fleet::{Fleet, Running};
+use crate::ui::cluster;
 use crate::ui::text::{
     BOLD, DIM, GREEN, Line, MAGENTA, PLAIN, RED, YELLOW, count, elapsed, paragraph,
 };
@@ -32,11 +33,14 @@ pub(super) fn event(event: &Event, verbose: u8) -> Option<String> {
         EventKind::ChangeBegan(resource) if verbose > 0 => {
             start.add(&resource.to_string()).paint(DIM, " begun")
         }
+        EventKind::ClusterBegan(step) => start.paint(DIM, &cluster::words(step)),
         EventKind::Connecting
         | EventKind::Probing
         | EventKind::Probed
-        | EventKind::ChangeBegan(_) => return None,
-        EventKind::Unreachable(_)
+        | EventKind::ChangeBegan(_)
+        | EventKind::ClusterDone(_) => return None,
+        EventKind::ClusterFailed(..)
+        | EventKind::Unreachable(_)
         | EventKind::ChangeFailed(..)
         | EventKind::ChangeUndone(..)
         | EventKind::Reconnecting(_) => return failure(event),
@@ -65,6 +69,13 @@ pub(super) fn failure(event: &Event) -> Option<String> {
                 .add("  "),
             text,
         ),
+        EventKind::ClusterFailed(step, text) => (
+            start
+                .add(&cluster::words(step))
+                .paint(RED.bold(), " failed")
+                .add("  "),
+            text,
+        ),
         EventKind::Reconnecting(text) => (
             start
                 .paint(YELLOW, "connection lost, asking again")
@@ -78,6 +89,8 @@ pub(super) fn failure(event: &Event) -> Option<String> {
         | EventKind::ChangeBegan(_)
         | EventKind::ChangeDone(_)
         | EventKind::ChangeSkipped(..)
+        | EventKind::ClusterBegan(_)
+        | EventKind::ClusterDone(_)
         | EventKind::Finished => return None,
     };
     let mut out = String::new();

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use engine::name::{HostName, ResourceId};
-use engine::report::{ChangeReport, HostOutcome, HostReport, Outcome, Report};
+use engine::report::{ChangeReport, ClusterStepReport, HostOutcome, HostReport, Outcome, Report};
 
 use super::word;
+use crate::ui::cluster;
 use crate::ui::fold::fold;
 use crate::ui::text::{BOLD, DIM, Line, PLAIN, RED, Width, count, paragraph};
 
@@ -48,7 +49,16 @@ struct Failure<'a> {
 
 fn failures_of(host: &HostReport) -> Vec<Failure<'_>> {
     let changes = host.changes.iter().filter_map(change_failure);
-    changes.chain(host_failure(&host.outcome)).collect()
+    // A refusal tells by itself what could not be done.
+    let cluster = host
+        .cluster
+        .as_ref()
+        .filter(|_| !matches!(host.outcome, HostOutcome::Refused(_)));
+    let steps = cluster.into_iter().flat_map(|cluster| &cluster.steps);
+    changes
+        .chain(steps.filter_map(step_failure))
+        .chain(host_failure(&host.outcome))
+        .collect()
 }
 
 fn change_failure(change: &ChangeReport) -> Option<Failure<'_>> {
@@ -67,6 +77,16 @@ fn change_failure(change: &ChangeReport) -> Option<Failure<'_>> {
         title: format!("{} {word}", change.resource),
         text: text.lines().collect(),
     })
+}
+
+fn step_failure(step: &ClusterStepReport) -> Option<Failure<'_>> {
+    match &step.outcome {
+        Outcome::Failed(text) => Some(Failure {
+            title: format!("could not {}", cluster::words(&step.step)),
+            text: text.lines().collect(),
+        }),
+        Outcome::Done | Outcome::Undone(_) | Outcome::Skipped(_) | Outcome::NotReached => None,
+    }
 }
 
 fn host_failure(outcome: &HostOutcome) -> Option<Failure<'_>> {

@@ -54,6 +54,22 @@ fn next(out: &mut String, report: &Report, view: &ReportView<'_>) {
             .iter()
             .any(|host| host.outcome.exit_code() == code)
     };
+    for host in &report.hosts {
+        let command = host
+            .cluster
+            .as_ref()
+            .and_then(|cluster| cluster.left_cordoned.as_ref());
+        if let Some(command) = command {
+            Line::default()
+                .paint(
+                    CYAN,
+                    &format!("{} is still cordoned; when it is well:", host.host),
+                )
+                .add("  ")
+                .paint(BOLD, command)
+                .end(out);
+        }
+    }
     let advice = [
         (
             has(8),
@@ -180,6 +196,7 @@ mod tests {
                 outcome: HostOutcome::NothingToDo,
                 changes: Vec::new(),
                 transaction: None,
+                cluster: None,
             };
         }
         let text = golden::plain(&render(&report, &view()));

@@ -284,6 +284,7 @@ fn a_bundle_carries_the_program_that_the_task_runs() {
         unplanned: Vec::new(),
         unchanged: Vec::new(),
         forgotten: Vec::new(),
+        cluster: None,
         checks: Default::default(),
     };
     let digest = Digest::of(b"plan");

@@ -207,6 +207,7 @@ impl Host {
             receipts: BTreeMap::new(),
             owed: self.owed.clone(),
             guards: Vec::new(),
+            cluster: None,
         };
         let situation = Situation {
             observed: &observed,
@@ -214,6 +215,7 @@ impl Host {
             notified_by: &[],
             dropped: &std::collections::BTreeSet::new(),
             receipt: None,
+            drains: false,
         };
         config.decide(&situation).unwrap()
     }

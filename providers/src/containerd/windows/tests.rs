@@ -189,6 +189,7 @@ impl Windows {
             answers: self.answers.clone(),
             receipts: BTreeMap::new(),
             owed: self.owed.clone(),
+            cluster: None,
             guards: Vec::new(),
         };
         plan_host(&graph, &registry(), &"win1".parse().unwrap(), &observed)

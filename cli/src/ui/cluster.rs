@@ -1,0 +1,60 @@
+//! Steps to a cluster in words.
+
+use engine::cluster::{ClusterStep, Drain};
+
+/// Returns what a step does, such as `cordon the node`.
+pub(crate) fn words(step: &ClusterStep) -> String {
+    match step {
+        ClusterStep::Cordon => "cordon the node".to_owned(),
+        ClusterStep::Drain(drain) => drain_words(*drain),
+        ClusterStep::Annotate { key, value } => format!("annotate the node with {key}={value}"),
+        ClusterStep::AwaitReady { runtime, seconds } => {
+            let with = match runtime {
+                Some(runtime) => format!(" with {runtime}"),
+                None => String::new(),
+            };
+            format!("wait until the node is ready{with}, {seconds} s at most")
+        }
+        ClusterStep::Uncordon => "uncordon the node".to_owned(),
+    }
+}
+
+fn drain_words(drain: Drain) -> String {
+    let Drain {
+        timeout_seconds,
+        delete_empty_dir_data,
+        force,
+        grace_period_seconds,
+    } = drain;
+    let mut text = format!("drain the node within {timeout_seconds} s; pods of DaemonSets stay");
+    if delete_empty_dir_data {
+        text += ", emptyDir data is lost";
+    }
+    if force {
+        text += ", pods without a controller are lost";
+    }
+    if let Some(seconds) = grace_period_seconds {
+        text += &format!(", each pod has {seconds} s to end");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_drain_costs_is_said() {
+        let drain = Drain {
+            timeout_seconds: 60,
+            delete_empty_dir_data: true,
+            force: true,
+            grace_period_seconds: Some(5),
+        };
+        assert_eq!(
+            words(&ClusterStep::Drain(drain)),
+            "drain the node within 60 s; pods of DaemonSets stay, emptyDir data is lost, pods without a controller are \
+             lost, each pod has 5 s to end"
+        );
+    }
+}

@@ -1,0 +1,157 @@
+//! What a migration comes to on a machine.
+
+use engine::cluster::{ClusterState, NodeState};
+use engine::step::{Disruption, Step};
+
+use crate::testing::{Machine, change, compile, summary};
+
+const SPEC: &str = "\
+    sysctls: { net.ipv4.ip_forward: 1 }\n\
+    cluster: { drain: {} }\n\
+    runtime: { containerd: { replaces: docker, package: containerd } }\n";
+
+fn node(minor: u32) -> NodeState {
+    NodeState {
+        runtime: "docker://20.10.24".into(),
+        kubelet: format!("v1.{minor}.1"),
+        cri_socket: Some("/var/run/dockershim.sock".into()),
+        ready: true,
+        unschedulable: false,
+    }
+}
+
+/// A node of a cluster whose kubelet uses dockershim. containerd comes with its package.
+fn machine() -> Machine {
+    let mut machine = Machine::debian()
+        .sysctl("net.ipv4.ip_forward", "1")
+        .package("containerd", |package| {
+            package.candidate = Some("1.6.20".into());
+        })
+        .unit("docker.service", &[])
+        .unit("docker.socket", &[])
+        .unit("kubelet.service", &[])
+        .directory("/var/lib/kubelet")
+        .file("/etc/kubernetes/kubelet.conf", "")
+        .file(
+            "/var/lib/kubelet/kubeadm-flags.env",
+            "KUBELET_KUBEADM_ARGS=\"--network-plugin=cni\"\n",
+        );
+    machine.cluster = Some(ClusterState {
+        node: Some(node(23)),
+        kubelet_config: None,
+    });
+    machine
+}
+
+#[test]
+fn docker_stops_before_containerd_starts_and_the_kubelet_comes_last() {
+    let plan = machine().plan(SPEC);
+    assert_eq!(plan.unplanned, [], "{plan:#?}");
+    let order: Vec<_> = plan
+        .changes
+        .iter()
+        .map(|change| change.resource.to_string())
+        .filter(|name| !name.starts_with("sysctl"))
+        .collect();
+    let place = |name: &str| {
+        order
+            .iter()
+            .position(|other| other == name)
+            .unwrap_or_else(|| panic!("{name}: {order:?}"))
+    };
+    let expected = [
+        "migration/docker",
+        "containerd//etc/containerd/config.toml",
+        "service/containerd.service",
+        "endpoint/kubelet",
+        "service/kubelet.service",
+    ];
+    let places = expected.map(place);
+    assert!(places.is_sorted(), "{order:?}");
+    let docker = change(&plan, "migration/docker");
+    assert_eq!(docker.disruption, Disruption::PodLoss);
+    let is_pause = |step: &Step| matches!(step, Step::PauseUnit { name } if name.as_str() == "kubelet.service");
+    assert!(docker.steps.first().is_some_and(is_pause), "{docker:#?}");
+    assert!(plan.drains(), "{plan:#?}");
+    let flags = &change(&plan, "endpoint/kubelet").diffs["/var/lib/kubelet/kubeadm-flags.env"];
+    assert!(
+        flags.contains(
+            "+KUBELET_KUBEADM_ARGS=\"--network-plugin=cni --container-runtime=remote \
+             --container-runtime-endpoint=unix:///run/containerd/containerd.sock\""
+        ),
+        "{flags}"
+    );
+}
+
+#[test]
+fn pods_are_not_lost_without_a_drain_or_a_word() {
+    let mut machine = machine();
+    let spec = SPEC.replace("cluster: { drain: {} }\n", "");
+    machine.cluster = None;
+    let plan = machine.plan(&(spec.clone() + "kubernetes: { version: \"1.23\" }\n"));
+    assert!(
+        summary(&plan)
+            .iter()
+            .any(|line| line.starts_with("migration/docker Refused")),
+        "{plan:#?}"
+    );
+    let allowed = spec.replace(
+        "replaces: docker",
+        "replaces: docker, allowDriverChange: true",
+    );
+    let plan = machine.plan(&(allowed + "kubernetes: { version: \"1.23\" }\n"));
+    assert_eq!(plan.unplanned, [], "{plan:#?}");
+}
+
+#[test]
+fn a_node_of_another_name_is_not_taken_for_a_drained_one() {
+    let mut machine = machine();
+    machine.cluster = Some(ClusterState::default());
+    let plan = machine.plan(&(SPEC.to_owned() + "kubernetes: { version: \"1.23\" }\n"));
+    assert!(!plan.drains());
+    assert!(
+        summary(&plan)
+            .iter()
+            .any(|line| line.starts_with("migration/docker Refused")),
+        "{plan:#?}"
+    );
+}
+
+#[test]
+fn a_machine_without_docker_has_nothing_to_migrate() {
+    let machine = Machine::debian().sysctl("net.ipv4.ip_forward", "1");
+    let plan = machine
+        .plan("sysctls: { net.ipv4.ip_forward: 1 }\nruntime: { containerd: { replaces: docker } }");
+    let touched: Vec<_> = plan
+        .changes
+        .iter()
+        .map(|change| change.resource.kind())
+        .filter(|kind| super::KINDS.contains(kind))
+        .collect();
+    assert_eq!(touched, [""; 0]);
+}
+
+#[test]
+fn what_a_person_told_the_kubelet_is_theirs_to_change() {
+    let machine = machine().file(
+        "/etc/default/kubelet",
+        "KUBELET_EXTRA_ARGS=--container-runtime-endpoint=unix:///run/x.sock\n",
+    );
+    let plan = machine.plan(SPEC);
+    assert!(
+        summary(&plan)
+            .iter()
+            .any(|line| line.starts_with("endpoint/kubelet Refused")
+                && line.contains("/etc/default/kubelet")),
+        "{plan:#?}"
+    );
+}
+
+#[test]
+fn units_and_forwarding_are_looked_at_before_any_host() {
+    let (_, problems) = compile(
+        "runtime: { containerd: { replaces: docker } }\nservices: [{ name: docker.service, active: true }]",
+    );
+    let codes: Vec<_> = problems.iter().map(|problem| &problem[..4]).collect();
+    assert_eq!(codes, ["E290", "E291"], "{problems:?}");
+}

@@ -1,0 +1,485 @@
+//! Nodes of a cluster: drained before what their pods would not outlive, one at a time, and let back in. The real kubectl
+//! speaks to a stand-in for an API server, and the kubelets are stand-ins; systemd, containerd and Docker are real. What a
+//! kubelet would tell its API server, the tests tell it.
+
+use std::path::PathBuf;
+use std::process::{Child, Command};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crate::support::{Lab, Ran, run, wait_for};
+
+const FLAGS: &str = "/var/lib/kubelet/kubeadm-flags.env";
+
+/// A stand-in for an API server, gone when the test ends.
+struct ApiServer {
+    process: Child,
+    kubeconfig: PathBuf,
+    log: PathBuf,
+}
+
+impl ApiServer {
+    /// Starts one whose cluster has these nodes, each with a pod of a ReplicaSet and one of a DaemonSet. The eviction of
+    /// pods of `guarded` nodes is refused.
+    fn start(lab: &Lab, nodes: &[&str], guarded: &[&str], runtime: &str) -> Self {
+        let state = lab.write("cluster.json", &cluster(nodes, guarded, runtime));
+        let (kubeconfig, log) = (lab.path("kubeconfig"), lab.path("cluster.log"));
+        let process = Command::new("python3")
+            .arg(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/../tests/lab/standins/apiserver/apiserver"
+            ))
+            .args([&state, &kubeconfig, &log])
+            .spawn()
+            .expect("python3 runs");
+        let api = Self {
+            process,
+            kubeconfig,
+            log,
+        };
+        wait_for("the API server listens", || {
+            api.kubectl(&["get", "nodes"]).code == Some(0)
+        });
+        api
+    }
+
+    fn kubectl(&self, words: &[&str]) -> Ran {
+        run(Command::new("kubectl")
+            .args(words)
+            .env("KUBECONFIG", &self.kubeconfig))
+    }
+
+    /// Says for a kubelet which runtime it uses. The kubectl of Debian 12 cannot.
+    fn tell_runtime(&self, node: &str, runtime: &str) {
+        let server = "jsonpath={.clusters[0].cluster.server}";
+        let server = self.kubectl(&["config", "view", "-o", server]).stdout;
+        let status =
+            format!(r#"{{"status":{{"nodeInfo":{{"containerRuntimeVersion":"{runtime}"}}}}}}"#);
+        let told = run(Command::new("curl")
+            .args([
+                "-sf",
+                "-X",
+                "PATCH",
+                "-H",
+                "Content-Type: application/merge-patch+json",
+            ])
+            .args(["--data", &status])
+            .arg(format!("{server}/api/v1/nodes/{node}/status")));
+        assert_eq!(told.code, Some(0), "{told:#?}");
+    }
+
+    /// Returns what changed in the cluster, a word or two each.
+    fn history(&self) -> Vec<String> {
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let calls = log.lines().filter(|line| !line.contains("/status "));
+        calls.map(word).collect()
+    }
+
+    fn is_cordoned(&self, node: &str) -> bool {
+        let path = "jsonpath={.spec.unschedulable}";
+        let asked = self.kubectl(&["get", "node", node, "-o", path]);
+        assert_eq!(asked.code, Some(0), "{asked:#?}");
+        asked.stdout == "true"
+    }
+}
+
+impl Drop for ApiServer {
+    fn drop(&mut self) {
+        if self.process.kill().is_err() || self.process.wait().is_err() {
+            eprintln!("the stand-in for the API server could not be ended");
+        }
+    }
+}
+
+/// Says what a call to the API server did.
+fn word(line: &str) -> String {
+    let mut fields = line.splitn(3, ' ');
+    let (_, path, rest) = (fields.next(), fields.next(), fields.next());
+    let (path, rest) = (path.unwrap_or_default(), rest.unwrap_or_default());
+    let node = path.rsplit('/').next().unwrap_or_default();
+    match rest {
+        _ if path.ends_with("/eviction") => {
+            let pod = path.rsplit('/').nth(1).unwrap_or_default();
+            format!(
+                "evict {pod} {}",
+                rest.rsplit(' ').next().unwrap_or_default()
+            )
+        }
+        rest if rest.contains("\"unschedulable\": true") => format!("cordon {node}"),
+        rest if rest.contains("\"unschedulable\": null") => format!("uncordon {node}"),
+        rest if rest.contains("annotations") => format!("annotate {node}"),
+        _ => line.to_owned(),
+    }
+}
+
+fn cluster(nodes: &[&str], guarded: &[&str], runtime: &str) -> String {
+    let node = |name: &&str| {
+        format!(
+            r#"{{"kind":"Node","apiVersion":"v1","metadata":{{"name":"{name}","annotations":{{
+                "kubeadm.alpha.kubernetes.io/cri-socket":"/var/run/dockershim.sock"}}}},"spec":{{}},
+                "status":{{"conditions":[{{"type":"Ready","status":"True"}}],
+                "nodeInfo":{{"containerRuntimeVersion":"{runtime}","kubeletVersion":"v1.23.17"}}}}}}"#
+        )
+    };
+    let pods = |name: &&str| {
+        let budget = if guarded.contains(name) { "0" } else { "1" };
+        let pod = |pod: &str, space: &str, owner: &str| {
+            format!(
+                r#"{{"kind":"Pod","apiVersion":"v1","metadata":{{"name":"{pod}-{name}","namespace":"{space}",
+                    "uid":"{pod}-{name}","annotations":{{"standin/budget":"{budget}"}},"ownerReferences":[
+                    {{"apiVersion":"apps/v1","kind":"{owner}","name":"{pod}","controller":true,"uid":"{pod}"}}]}},
+                    "spec":{{"nodeName":"{name}","containers":[]}},"status":{{"phase":"Running"}}}}"#
+            )
+        };
+        format!(
+            "{},{}",
+            pod("web", "default", "ReplicaSet"),
+            pod("cni", "kube-system", "DaemonSet")
+        )
+    };
+    let joined = |parts: Vec<String>| parts.join(",");
+    format!(
+        r#"{{"nodes":[{}],"pods":[{}],
+            "daemonsets":[{{"kind":"DaemonSet","apiVersion":"apps/v1","metadata":{{"name":"cni","namespace":"kube-system"}}}}],
+            "configmaps":[{{"kind":"ConfigMap","apiVersion":"v1",
+                "metadata":{{"name":"kubelet-config-1.23","namespace":"kube-system"}},
+                "data":{{"kubelet":"kind: KubeletConfiguration\ncgroupDriver: cgroupfs\n"}}}}]}}"#,
+        joined(nodes.iter().map(node).collect()),
+        joined(nodes.iter().map(pods).collect()),
+    )
+}
+
+/// Makes a machine a node that has joined: a stand-in for the kubelet 1.23 with these flags of kubeadm, and its files.
+fn join(lab: &Lab, node: &str, flags: &str) {
+    for (path, text) in [
+        (
+            "/usr/bin/kubelet",
+            include_str!("lab/standins/kubelet-1.23/kubelet"),
+        ),
+        (
+            "/etc/systemd/system/kubelet.service",
+            include_str!("lab/standins/kubelet-1.23/kubelet.service"),
+        ),
+        (
+            "/var/lib/kubelet/config.yaml",
+            "kind: KubeletConfiguration\napiVersion: kubelet.config.k8s.io/v1beta1\ncgroupDriver: cgroupfs\n",
+        ),
+        (FLAGS, &format!("KUBELET_KUBEADM_ARGS=\"{flags}\"\n")),
+        ("/etc/kubernetes/kubelet.conf", ""),
+    ] {
+        let _written = lab.ask(
+            node,
+            &format!(
+                "mkdir -p $(dirname {path}) && cat > {path} <<'a-file-ends'\n{text}a-file-ends\n"
+            ),
+        );
+    }
+    let _started = lab.ask(
+        node,
+        "chmod 755 /usr/bin/kubelet && systemctl daemon-reload && systemctl enable -q --now kubelet",
+    );
+    lab.wait_until(node, "test -s /run/kubelet/runtime");
+}
+
+/// Does something while the nodes tell the API server which runtime their kubelets use.
+fn while_kubelets_report<R>(
+    lab: &Lab,
+    api: &ApiServer,
+    nodes: &[&str],
+    work: impl FnOnce() -> R,
+) -> R {
+    struct Ended<'a>(&'a AtomicBool);
+    impl Drop for Ended<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
+    let ended = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !ended.load(Ordering::SeqCst) {
+                for node in nodes {
+                    let runtime = lab.on(node, "cat /run/kubelet/runtime").stdout;
+                    if !runtime.is_empty() {
+                        api.tell_runtime(node, runtime.trim());
+                    }
+                }
+                std::thread::sleep(Duration::from_millis(500));
+            }
+        });
+        let _ended = Ended(&ended);
+        work()
+    })
+}
+
+fn told(command: &mut Command, api: &ApiServer) -> Ran {
+    run(command.env("KUBECONFIG", &api.kubeconfig))
+}
+
+const REMOTE: &str = "--container-runtime=remote --container-runtime-endpoint=unix:///run/containerd/containerd.sock";
+
+const DRIVER: &str = "cluster: { drain: { timeoutSeconds: 8 } }\nruntime: { containerd: {} }\n\
+                      kubelet: { cgroupDriver: systemd, allowDriverChange: true }";
+
+#[test]
+fn another_driver_drains_one_node_after_the_other() {
+    let Some(lab) = Lab::boot(&["a=bookworm-containerd", "b=bookworm-containerd"]) else {
+        return;
+    };
+    for node in ["a", "b"] {
+        join(&lab, node, REMOTE);
+    }
+    let api = ApiServer::start(&lab, &["a", "b"], &[], "containerd://1.6.20");
+    // A person cordoned b, and it stays so.
+    assert_eq!(api.kubectl(&["cordon", "b"]).code, Some(0));
+    let spec = lab.spec(DRIVER);
+    let plan = told(lab.hardstand("plan", &spec).args(["--out", "plan"]), &api);
+    assert_eq!(plan.code, Some(0), "{plan:#?}");
+    for said in [
+        "@ cordon the node",
+        "@ drain the node within 8 s",
+        "@ uncordon the node",
+        "2 nodes drained",
+        "kubelet-config-1.23",
+    ] {
+        assert!(plan.stdout.contains(said), "{said}: {plan:#?}");
+    }
+    let applied = told(lab.bare("apply").arg("plan"), &api);
+    assert_eq!(applied.code, Some(0), "{applied:#?}");
+    assert_eq!(
+        api.history(),
+        [
+            "cordon b",
+            "cordon a",
+            "evict web-a 201",
+            "uncordon a",
+            "evict web-b 201"
+        ]
+    );
+    assert!(api.is_cordoned("b") && !api.is_cordoned("a"));
+    for node in ["a", "b"] {
+        // Stopped, then the runtime was restarted, then started.
+        let times = lab.ask(
+            node,
+            "for p in InactiveEnter ActiveEnter; do systemctl show -P ${p}TimestampMonotonic kubelet containerd; done",
+        );
+        let times: Vec<u64> = times
+            .split_whitespace()
+            .map(|time| time.parse().unwrap())
+            .collect();
+        let [kubelet_stopped, _, kubelet_started, containerd_started] = times[..] else {
+            panic!("{times:?}");
+        };
+        assert!(kubelet_stopped < containerd_started && containerd_started < kubelet_started);
+    }
+    let again = told(
+        lab.hardstand("plan", &spec).arg("--detailed-exitcode"),
+        &api,
+    );
+    assert_eq!(again.code, Some(0), "{again:#?}");
+}
+
+#[test]
+fn a_node_that_cannot_be_drained_is_left_as_it_was() {
+    let Some(lab) = Lab::boot(&["a=bookworm-containerd"]) else {
+        return;
+    };
+    join(&lab, "a", REMOTE);
+    let api = ApiServer::start(&lab, &["a"], &["a"], "containerd://1.6.20");
+    let state = "sha256sum /etc/containerd/config.toml /var/lib/kubelet/config.yaml; \
+                 systemctl show -P InvocationID kubelet containerd; cat /var/lib/hardstand/generation 2>&1";
+    let before = lab.ask("a", &format!("{state}; true"));
+    let spec = lab.spec(DRIVER);
+    let applied = told(lab.hardstand("apply", &spec).arg("--yes"), &api);
+    assert_eq!(applied.code, Some(3), "{applied:#?}");
+    for said in [
+        "could not be drained",
+        "it is uncordoned again",
+        "disruption budget",
+    ] {
+        assert!(applied.stdout.contains(said), "{said}: {applied:#?}");
+    }
+    assert_eq!(lab.ask("a", &format!("{state}; true")), before);
+    assert!(!api.is_cordoned("a"));
+    let history = api.history();
+    assert_eq!(history.first().map(String::as_str), Some("cordon a"));
+    assert!(
+        history.contains(&"evict web-a 429".to_owned()),
+        "{history:?}"
+    );
+
+    // What was planned is not what is there any more.
+    let planned = told(lab.hardstand("plan", &spec).args(["--out", "plan"]), &api);
+    assert_eq!(planned.code, Some(0), "{planned:#?}");
+    assert_eq!(api.kubectl(&["cordon", "a"]).code, Some(0));
+    let stale = told(lab.bare("apply").arg("plan"), &api);
+    assert_eq!(stale.code, Some(3), "{stale:#?}");
+    assert!(
+        stale.stdout.contains("+ node unschedulable=true"),
+        "{stale:#?}"
+    );
+}
+
+#[test]
+fn a_node_that_did_not_converge_stays_cordoned_and_the_next_is_not_drained() {
+    let Some(lab) = Lab::boot(&["a=bookworm-containerd", "b=bookworm-containerd"]) else {
+        return;
+    };
+    for node in ["a", "b"] {
+        join(&lab, node, REMOTE);
+    }
+    // containerd starts with the old driver only.
+    let _broken = lab.ask(
+        "a",
+        "mkdir -p /etc/systemd/system/containerd.service.d && printf '[Service]\\nExecStartPre=/bin/sh -c \"! grep -q \
+         SystemdCgroup.*true /etc/containerd/config.toml\"\\n' > /etc/systemd/system/containerd.service.d/x.conf && \
+         systemctl daemon-reload",
+    );
+    let api = ApiServer::start(&lab, &["a", "b"], &[], "containerd://1.6.20");
+    let spec = lab.spec(DRIVER);
+    let applied = told(lab.hardstand("apply", &spec).arg("--yes"), &api);
+    assert_eq!(applied.code, Some(6), "{applied:#?}");
+    for said in [
+        "a is still cordoned",
+        "kubectl uncordon a",
+        "a was drained and did not come back",
+    ] {
+        assert!(applied.stdout.contains(said), "{said}: {applied:#?}");
+    }
+    assert_eq!(api.history(), ["cordon a", "evict web-a 201"]);
+    assert!(api.is_cordoned("a"));
+    // The kubelet that was paused runs again.
+    lab.wait_until("a", "systemctl is-active --quiet kubelet containerd");
+}
+
+#[test]
+fn docker_gives_way_to_containerd() {
+    let Some(lab) = Lab::boot(&["a=bookworm-docker"]) else {
+        return;
+    };
+    join(
+        &lab,
+        "a",
+        "--network-plugin=cni --pod-infra-container-image=k8s.gcr.io/pause:3.6",
+    );
+    assert_eq!(
+        lab.ask("a", "cat /run/kubelet/runtime"),
+        "docker://20.10.24"
+    );
+    let api = ApiServer::start(&lab, &["a"], &[], "docker://20.10.24");
+    let spec = lab.spec(
+        "cluster: { drain: {} }\nkubernetes: { version: \"1.23\" }\nsysctls: { net.ipv4.ip_forward: 1 }\n\
+         runtime: { containerd: { replaces: docker } }",
+    );
+    let before = doctor(&lab, 0);
+    for said in [
+        "dockershim  in use",
+        "Docker Engine 20.10",
+        "v1.23.17, runs, has joined a cluster",
+        "replaces: docker",
+    ] {
+        assert!(before.contains(said), "{said}: {before}");
+    }
+    let plan = told(lab.hardstand("plan", &spec).args(["--out", "plan"]), &api);
+    assert_eq!(plan.code, Some(0), "{plan:#?}");
+    assert!(plan.stdout.contains("autoremove"), "{plan:#?}");
+    let applied = while_kubelets_report(&lab, &api, &["a"], || {
+        told(lab.bare("apply").arg("plan"), &api)
+    });
+    assert_eq!(applied.code, Some(0), "{applied:#?}");
+    assert_eq!(
+        api.history(),
+        ["cordon a", "evict web-a 201", "annotate a", "uncordon a"]
+    );
+    assert_eq!(
+        lab.ask("a", &format!("cat {FLAGS}")),
+        format!(
+            "KUBELET_KUBEADM_ARGS=\"--network-plugin=cni --pod-infra-container-image=k8s.gcr.io/pause:3.6 {REMOTE}\""
+        )
+    );
+    assert_eq!(
+        lab.ask("a", "cat /run/kubelet/runtime"),
+        "containerd://1.6.20"
+    );
+    for unit in ["docker.service", "docker.socket"] {
+        let state = lab.ask(
+            "a",
+            &format!("systemctl show -P ActiveState -P UnitFileState {unit} | xargs"),
+        );
+        assert_eq!(state, "inactive disabled", "{unit}");
+    }
+    assert_eq!(
+        lab.ask("a", "dpkg-query -W -f '${db:Status-Status}' docker.io"),
+        "installed"
+    );
+    let again = told(
+        lab.hardstand("plan", &spec).arg("--detailed-exitcode"),
+        &api,
+    );
+    assert_eq!(again.code, Some(0), "{again:#?}");
+    lab.lab("reboot", "a");
+    // The kubelet tries until containerd listens.
+    lab.wait_until("a", "test -s /run/kubelet/runtime");
+    assert_eq!(
+        lab.ask("a", "cat /run/kubelet/runtime"),
+        "containerd://1.6.20"
+    );
+    let again = told(
+        lab.hardstand("plan", &spec).arg("--detailed-exitcode"),
+        &api,
+    );
+    assert_eq!(again.code, Some(0), "{again:#?}");
+    let after = doctor(&lab, 0);
+    for said in [
+        "dockershim  not in use",
+        "containerd 1.6.20~ds1, runs, at /run/containerd/containerd.sock",
+        "Docker Engine 20.10.24+dfsg1-1",
+    ] {
+        assert!(after.contains(said), "{said}: {after}");
+    }
+    assert!(after.contains(", stopped\n"), "{after}");
+}
+
+/// Runs `hardstand doctor` on the nodes, and on those of more inventories in `more.yaml`, and expects this exit code.
+fn doctor(lab: &Lab, code: i32) -> String {
+    let more = lab.path("more.yaml");
+    let mut doctor = lab.bare("doctor");
+    doctor.arg("-i").arg(lab.inventory());
+    if more.exists() {
+        doctor.arg("-i").arg(more);
+    }
+    let told = run(&mut doctor);
+    assert_eq!(told.code, Some(code), "{told:#?}");
+    told.stdout
+}
+
+#[test]
+fn the_doctor_needs_no_spec_and_tells_the_cure() {
+    let Some(lab) = Lab::boot(&["a=trixie-containerd", "b=trixie-containerd"]) else {
+        return;
+    };
+    let well = doctor(&lab, 0);
+    for said in [
+        "a,b  2 hosts",
+        "Debian GNU/Linux 13",
+        "systemd, cgroup",
+        "containerd 1.7",
+        "not in use: there is no kubelet",
+    ] {
+        assert!(well.contains(said), "{said}: {well}");
+    }
+    let _more = lab.write(
+        "more.yaml",
+        "apiVersion: hardstand.dev/v1alpha1\nkind: Inventory\nhosts:\n  gone: { address: 127.0.0.1, ssh: { port: 1 } }\n",
+    );
+    let ill = doctor(&lab, 4);
+    for said in ["gone  UNREACHABLE", "3 hosts: 2 reached, 1 unreachable"] {
+        assert!(ill.contains(said), "{said}: {ill}");
+    }
+    let _sudo = lab.ask("b", "rm /etc/sudoers.d/lab");
+    let ill = doctor(&lab, 4);
+    assert!(
+        ill.contains("b  UNREACHABLE") && ill.contains("sudo"),
+        "{ill}"
+    );
+}
