@@ -334,10 +334,10 @@ impl KubeletConfig {
             conditions,
         } = comparison;
         let joined = (changes_driver || changes_endpoint) && has_joined(situation)?;
-        if changes_driver && joined && !self.allow_driver_change {
+        if changes_driver && joined && !self.allow_driver_change && !situation.drains {
             return Ok(refused(
                 "the node has joined a cluster with another cgroup driver; pods would be lost",
-                "drain the node, then plan with `allowDriverChange: true`",
+                "let the plan drain the node (`cluster.drain`); or drain it yourself, then plan with `allowDriverChange: true`",
             ));
         }
         let (action, mut steps) = match found {
