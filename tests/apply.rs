@@ -157,3 +157,136 @@ fn packages_files_and_services_in_one_plan() {
             .contains("SystemdCgroup = true")
     );
 }
+
+/// Puts a service on a node that notes each of its starts in /var/log/starts.
+fn install_service(lab: &Lab, command: &str) {
+    let _installed = lab.ask(
+        "a",
+        &format!(
+            "printf '[Service]\\nRestart=always\\nRestartSec=1\\nExecStart=/bin/sh -c \"echo started >>/var/log/starts; {command}\"\\n' \
+             >/etc/systemd/system/lab.service && systemctl daemon-reload"
+        ),
+    );
+}
+
+const LAB_SERVICE: &str =
+    "services: [{ name: lab.service, active: true, startSeconds: 5, steadySeconds: 6 }]";
+
+#[test]
+fn dropped_files_are_gone_before_one_restart() {
+    let Some(lab) = Lab::boot(&["a=trixie"]) else {
+        return;
+    };
+    install_service(&lab, "exec sleep inf");
+    let drop_ins = LAB_SERVICE.replace(
+        "active: true",
+        "active: true, dropIns: { a: \"[Unit]\", b: \"[Unit]\", c: \"[Unit]\" }",
+    );
+    lab.converge(&lab.spec(&drop_ins));
+    // What a run leaves that was cut off before the restart, with a file that the service cannot start with.
+    let _broken = lab.ask(
+        "a",
+        "printf '[Service]\\nExecStartPre=/bin/false\\n' >/etc/systemd/system/lab.service.d/a.conf && \
+         echo cut-off >/var/lib/hardstand/owed/lab.service && systemctl daemon-reload && rm /var/log/starts",
+    );
+    let spec = lab.spec(LAB_SERVICE);
+    lab.converge(&spec);
+    lab.expect_no_changes(&spec);
+    assert_eq!(lab.ask("a", "cat /var/log/starts"), "started");
+    assert_eq!(lab.ask("a", "ls /var/lib/hardstand/owed"), "");
+
+    // And where no spec names the unit any more.
+    lab.converge(&lab.spec(&drop_ins));
+    let _again = lab.ask("a", "rm /var/log/starts");
+    let neither = lab.spec("sysctls: { net.ipv4.ip_forward: 1 }");
+    lab.converge(&neither);
+    lab.expect_no_changes(&neither);
+    assert_eq!(lab.ask("a", "cat /var/log/starts"), "started");
+}
+
+#[test]
+fn a_start_that_did_not_pass_its_gate_is_owed() {
+    let Some(lab) = Lab::boot(&["a=trixie"]) else {
+        return;
+    };
+    install_service(&lab, "sleep 4; exit 1");
+    let spec = lab.spec(LAB_SERVICE);
+    let applied = run(lab.hardstand("apply", &spec).arg("--yes"));
+    assert_eq!(applied.code, Some(1), "{applied:#?}");
+
+    lab.wait_until("a", "systemctl is-active --quiet lab.service");
+    let planned = run(lab.hardstand("plan", &spec).arg("--detailed-exitcode"));
+    assert_eq!(planned.code, Some(2), "{planned:#?}");
+    assert!(planned.stdout.contains("owed"), "{planned:#?}");
+
+    install_service(&lab, "exec sleep inf");
+    lab.converge(&spec);
+    lab.expect_no_changes(&spec);
+}
+
+#[test]
+fn a_unit_that_runs_once_is_not_started_again_and_again() {
+    let Some(lab) = Lab::boot(&["a=trixie"]) else {
+        return;
+    };
+    let spec = lab.spec(
+        "files:\n  - path: /etc/systemd/system/once.service\n    \
+         content: \"[Service]\\nType=oneshot\\nExecStart=/bin/true\\n\"\n\
+         services: [{ name: once.service, active: true, steadySeconds: 1 }]",
+    );
+    let applied = run(lab.hardstand("apply", &spec).arg("--yes"));
+    assert_eq!(applied.code, Some(1), "{applied:#?}");
+    assert!(
+        applied.stdout.contains("it ran and is over"),
+        "{applied:#?}"
+    );
+    let planned = run(&mut lab.hardstand("plan", &spec));
+    assert_eq!(planned.code, Some(1), "{planned:#?}");
+    assert!(
+        planned.stdout.contains("runs once and is over"),
+        "{planned:#?}"
+    );
+
+    lab.converge(&lab.spec(
+        "services: [{ name: once.service, active: true, steadySeconds: 1, \
+         dropIns: { stay: \"[Service]\\nRemainAfterExit=yes\" } }]",
+    ));
+}
+
+#[test]
+fn systemd_reads_unit_files_that_no_service_names() {
+    let Some(lab) = Lab::boot(&["a=trixie"]) else {
+        return;
+    };
+    let spec = |text: &str| {
+        lab.spec(&format!(
+            "files:\n  - path: /etc/systemd/system/lab.service\n    \
+             content: \"[Unit]\\nDescription={text}\\n[Service]\\nExecStart=/bin/sleep inf\\n\""
+        ))
+    };
+    lab.converge(&spec("one"));
+    let process = lab.ask("a", "systemctl start lab && systemctl show -P MainPID lab");
+    let two = spec("two");
+    lab.converge(&two);
+    lab.expect_no_changes(&two);
+    let told = "systemctl show -P Description -P NeedDaemonReload -P MainPID lab";
+    assert_eq!(lab.ask("a", told), format!("{process}\ntwo\nno"));
+}
+
+#[test]
+fn quiet_prints_the_result_only() {
+    let Some(lab) = Lab::boot(&["a=trixie"]) else {
+        return;
+    };
+    let spec = lab.spec("files: [{ path: /etc/example.conf, content: \"one\\n\" }]");
+    let applied = run(lab.hardstand("apply", &spec).args(["--yes", "-q"]));
+    assert_eq!(applied.code, Some(0), "{applied:#?}");
+    assert_eq!(applied.stderr, "", "{applied:#?}");
+    assert!(!applied.stdout.contains("Plan: "), "{applied:#?}");
+    assert!(
+        applied.stdout.contains("Applied: 1 change."),
+        "{applied:#?}"
+    );
+    let again = run(lab.hardstand("apply", &spec).args(["--yes", "-q"]));
+    assert!(again.stdout.contains("No changes."), "{again:#?}");
+}

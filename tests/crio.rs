@@ -38,21 +38,26 @@ const STANDIN: [(&str, &str, &str); 6] = [
     ),
 ];
 
-/// Boots one node with the stand-in, installed and not yet started.
+/// Boots one node, called a, with the stand-in, installed and not yet started.
 fn boot(image: &str) -> Option<Lab> {
     let lab = Lab::boot(&[&format!("a={image}")])?;
+    install(&lab, "a");
+    Some(lab)
+}
+
+/// Puts the stand-in on a node.
+fn install(lab: &Lab, node: &str) {
     let mut script = "set -e\nmkdir -p /etc/crio/crio.conf.d\n".to_owned();
     for (path, mode, text) in STANDIN {
         script.push_str(&format!(
             "cat >'{path}' <<'STANDIN'\n{text}STANDIN\nchmod {mode} '{path}'\n"
         ));
     }
-    let _installed = lab.ask("a", &format!("{script}systemctl daemon-reload"));
-    Some(lab)
+    let _installed = lab.ask(node, &format!("{script}systemctl daemon-reload"));
 }
 
-fn loaded(lab: &Lab, value: &str) -> bool {
-    lab.ask("a", "cat /run/crio/loaded")
+fn loaded(lab: &Lab, node: &str, value: &str) -> bool {
+    lab.ask(node, "cat /run/crio/loaded")
         .lines()
         .any(|line| line == value)
 }
@@ -61,19 +66,27 @@ const SHORT: &str = "services: [{ name: crio.service, steadySeconds: 2 }]";
 
 #[test]
 fn the_example_converges_and_survives_a_reboot() {
-    let Some(lab) = boot("trixie") else {
+    let Some(lab) = Lab::boot(&["a=bookworm", "b=trixie", "c=sid"]) else {
         return;
     };
+    let nodes = ["a", "b", "c"];
+    for node in nodes {
+        install(&lab, node);
+    }
     let example = Path::new(EXAMPLES).join("crio/node.yaml");
     lab.converge(&example);
     lab.expect_no_changes(&example);
-    assert!(
-        loaded(&lab, "conmon_cgroup=pod") && loaded(&lab, "pause_image=registry.k8s.io/pause:3.10")
-    );
-    lab.lab("reboot", "a");
-    lab.wait_until("a", "systemctl is-active --quiet crio");
+    for node in nodes {
+        assert!(loaded(&lab, node, "conmon_cgroup=pod"), "{node}");
+        let image = "pause_image=registry.k8s.io/pause:3.10";
+        assert!(loaded(&lab, node, image), "{node}");
+        lab.lab("reboot", node);
+        lab.wait_until(node, "systemctl is-active --quiet crio");
+    }
     lab.expect_no_changes(&example);
-    assert!(loaded(&lab, "cgroup_manager=systemd"));
+    for node in nodes {
+        assert!(loaded(&lab, node, "cgroup_manager=systemd"), "{node}");
+    }
 }
 
 #[test]
@@ -97,7 +110,7 @@ fn a_pause_image_is_reloaded_and_a_driver_restarts() {
     lab.converge(&next);
     lab.expect_no_changes(&next);
     assert_ne!(process(), before);
-    assert!(loaded(&lab, "cgroup_manager=cgroupfs"));
+    assert!(loaded(&lab, "a", "cgroup_manager=cgroupfs"));
 }
 
 #[test]
@@ -129,5 +142,48 @@ fn a_file_that_wins_is_named_and_one_that_stops_crio_is_undone() {
     assert_eq!(applied.code, Some(6), "{applied:#?}");
     let _absent = lab.ask("a", "test ! -e /etc/crio/crio.conf.d/99-z.conf");
     assert_eq!(lab.ask("a", "systemctl is-active crio"), "active");
-    assert!(loaded(&lab, "conmon_cgroup=pod"));
+    assert!(loaded(&lab, "a", "conmon_cgroup=pod"));
+}
+
+#[test]
+fn registries_are_reloaded_and_a_proxy_restarts() {
+    let Some(lab) = boot("trixie") else {
+        return;
+    };
+    let spec = |crio: &str, more: &str| {
+        lab.spec(&format!(
+            "runtime: {{ crio: {{ {crio} }} }}\n{SHORT}\n{more}"
+        ))
+    };
+    let process = || lab.ask("a", "systemctl show -P MainPID crio");
+    let registries = "registries: { docker.io: { mirrors: [{ location: 'm.example:5000' }] } }";
+    lab.converge(&spec("cni: { binDirs: [/opt/cni/bin] }", ""));
+    let before = process();
+    let loaded = lab.ask(
+        "a",
+        "rm /run/crio/loaded && systemctl show -P NRestarts crio",
+    );
+    let next = spec(
+        &format!("cni: {{ binDirs: [/opt/cni/bin] }}, {registries}"),
+        "",
+    );
+    lab.converge(&next);
+    lab.expect_no_changes(&next);
+    assert_eq!((process(), &*loaded), (before.clone(), "0"));
+    lab.wait_until("a", "test -e /run/crio/loaded");
+    let next = spec(
+        &format!("cni: {{ binDirs: [/opt/cni/bin] }}, {registries}"),
+        "proxy: { https: 'http://proxy.example:3128', no: ['*'] }",
+    );
+    lab.converge(&next);
+    lab.expect_no_changes(&next);
+    assert_ne!(process(), before);
+    let environment = lab.ask(
+        "a",
+        "tr '\\0' '\\n' </proc/$(systemctl show -P MainPID crio)/environ",
+    );
+    assert!(
+        environment.contains("HTTPS_PROXY=http://proxy.example:3128"),
+        "{environment}"
+    );
 }

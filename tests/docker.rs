@@ -1,4 +1,4 @@
-//! Docker Engine on real nodes, 20.10 and 26.1, with a stand-in for cri-dockerd: the example converges and survives a
+//! Docker Engine on real nodes, 20.10, 26.1 and 28, with a stand-in for cri-dockerd: the example converges and survives a
 //! reboot, a reload is used where it suffices, and what dockerd would not start with never stays.
 
 use std::path::Path;
@@ -6,6 +6,10 @@ use std::path::Path;
 use crate::support::{EXAMPLES, Lab, run};
 
 const CONFIG: &str = "/etc/docker/daemon.json";
+
+/// One node of each version of Docker, and their names.
+const IMAGES: [&str; 3] = ["a=bookworm-docker", "b=trixie-docker", "c=sid-docker"];
+const NODES: [&str; 3] = ["a", "b", "c"];
 
 /// Puts the stand-in for cri-dockerd on a node.
 fn install_cri_dockerd(lab: &Lab, node: &str) {
@@ -39,16 +43,16 @@ fn install_cri_dockerd(lab: &Lab, node: &str) {
 
 #[test]
 fn docker_with_cri_dockerd_converges_and_survives_a_reboot() {
-    let Some(lab) = Lab::boot(&["a=bookworm-docker", "b=trixie-docker"]) else {
+    let Some(lab) = Lab::boot(&IMAGES) else {
         return;
     };
     let example = Path::new(EXAMPLES).join("docker/node.yaml");
-    for node in ["a", "b"] {
+    for node in NODES {
         install_cri_dockerd(&lab, node);
     }
     lab.converge(&example);
     lab.expect_no_changes(&example);
-    for node in ["a", "b"] {
+    for node in NODES {
         let told = lab.ask(
             node,
             "docker info -f '{{.CgroupDriver}} {{.LiveRestoreEnabled}} {{.LoggingDriver}}'",
@@ -61,7 +65,7 @@ fn docker_with_cri_dockerd_converges_and_survives_a_reboot() {
         );
     }
     lab.expect_no_changes(&example);
-    for node in ["a", "b"] {
+    for node in NODES {
         let driver = lab.ask(node, "docker info -f '{{.CgroupDriver}}'");
         assert_eq!(driver, "systemd", "{node}");
     }
@@ -95,11 +99,11 @@ fn a_reload_is_enough_for_some_keys_and_other_keys_stay() {
 
 #[test]
 fn a_key_that_is_also_a_flag_is_refused() {
-    let Some(lab) = Lab::boot(&["a=bookworm-docker", "b=trixie-docker"]) else {
+    let Some(lab) = Lab::boot(&IMAGES) else {
         return;
     };
     let hosts = "{ \"hosts\": [\"unix:///run/docker.sock\"] }";
-    for node in ["a", "b"] {
+    for node in NODES {
         let _config = lab.ask(
             node,
             &format!("mkdir -p /etc/docker && echo '{hosts}' > {CONFIG}"),
@@ -111,22 +115,22 @@ fn a_key_that_is_also_a_flag_is_refused() {
     for place in ["docker.service:", "daemon.json:1"] {
         assert!(applied.stdout.contains(place), "{place}: {applied:#?}");
     }
-    for node in ["a", "b"] {
+    for node in NODES {
         assert_eq!(lab.ask(node, &format!("cat {CONFIG}")), hosts);
         assert_eq!(lab.ask(node, "systemctl is-active docker"), "active");
     }
 }
 
-/// dockerd 26.1 checks the file before it is in place. 20.10 cannot, so its keys are known here: the key was in the file
+/// dockerd since 23.0 checks the file before it is in place. 20.10 cannot, so its keys are known here: the key was in the file
 /// before, and putting that back would not bring a stopped dockerd up again.
 #[test]
 fn a_key_that_dockerd_does_not_know_stops_nothing() {
-    let Some(lab) = Lab::boot(&["a=bookworm-docker", "b=trixie-docker"]) else {
+    let Some(lab) = Lab::boot(&IMAGES) else {
         return;
     };
     let unknown = "{ \"no-such-key\": true }";
     let spec = lab.spec("runtime: { docker: {} }");
-    for node in ["a", "b"] {
+    for node in NODES {
         let _config = lab.ask(
             node,
             &format!(
@@ -145,14 +149,14 @@ fn a_key_that_dockerd_does_not_know_stops_nothing() {
 
 #[test]
 fn a_value_that_dockerd_does_not_start_with_is_undone() {
-    let Some(lab) = Lab::boot(&["a=bookworm-docker", "b=trixie-docker"]) else {
+    let Some(lab) = Lab::boot(&IMAGES) else {
         return;
     };
     let spec =
         lab.spec("runtime: { docker: { logDriver: json-file, logOpts: { no-such-option: x } } }");
     let applied = run(lab.hardstand("apply", &spec).arg("--yes"));
     assert_eq!(applied.code, Some(6), "{applied:#?}");
-    for node in ["a", "b"] {
+    for node in NODES {
         assert_ne!(lab.on(node, &format!("test -e {CONFIG}")).code, Some(0));
         assert_eq!(lab.ask(node, "systemctl is-active docker"), "active");
     }

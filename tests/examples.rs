@@ -1,11 +1,23 @@
-//! Every example is applied to real nodes, and then plans empty, before and after a reboot.
+//! Every example is applied to real nodes, and then plans empty, before and after a reboot: those with containerd here,
+//! those of other runtimes in the tests of each.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::support::{EXAMPLES, Lab};
 
-fn examples() -> Vec<PathBuf> {
-    let mut examples: Vec<_> = std::fs::read_dir(EXAMPLES)
+/// Examples in directories, with the test that applies each.
+const ELSEWHERE: [(&str, &str); 3] = [
+    ("crio/node.yaml", include_str!("crio.rs")),
+    ("docker/node.yaml", include_str!("docker.rs")),
+    (
+        "quickstart/spec.yaml",
+        include_str!("../examples/quickstart/run"),
+    ),
+];
+
+/// Returns the specs in a directory, by name.
+fn specs(directory: &Path) -> Vec<PathBuf> {
+    let mut specs: Vec<_> = std::fs::read_dir(directory)
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| {
@@ -13,8 +25,24 @@ fn examples() -> Vec<PathBuf> {
                 .is_some_and(|extension| extension == "yaml")
         })
         .collect();
-    examples.sort();
-    examples
+    specs.sort();
+    specs
+}
+
+#[test]
+fn every_example_is_applied_by_a_test() {
+    let directories = std::fs::read_dir(EXAMPLES)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_dir());
+    for spec in directories.flat_map(|directory| specs(&directory)) {
+        let name = spec.strip_prefix(EXAMPLES).unwrap().to_str().unwrap();
+        let (_, test) = ELSEWHERE
+            .iter()
+            .find(|(example, _)| *example == name)
+            .unwrap_or_else(|| panic!("no test applies examples/{name}"));
+        assert!(test.contains(name), "the test of examples/{name}");
+    }
 }
 
 #[test]
@@ -26,13 +54,21 @@ fn every_example_converges_and_survives_a_reboot() {
     ]) else {
         return;
     };
-    assert!(!examples().is_empty());
-    for example in examples() {
+    for node in ["a", "b", "c"] {
+        lab.let_chrony_run(node);
+    }
+    let examples = specs(Path::new(EXAMPLES));
+    assert!(!examples.is_empty());
+    for example in examples {
         lab.converge(&example);
         lab.expect_no_changes(&example);
         for node in ["a", "b", "c"] {
             lab.lab("reboot", node);
             lab.wait_until(node, "systemctl is-active --quiet containerd");
+            lab.wait_until(
+                node,
+                "! systemctl is-enabled --quiet chrony || systemctl is-active --quiet chrony",
+            );
         }
         lab.expect_no_changes(&example);
     }

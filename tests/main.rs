@@ -5,6 +5,7 @@
 #![expect(clippy::print_stderr, reason = "a test says why it was skipped")]
 
 mod apply;
+mod checks;
 mod cluster;
 mod containerd;
 mod cri;
@@ -12,7 +13,11 @@ mod crio;
 mod docker;
 mod examples;
 mod faults;
+mod kubelet;
 mod main_job;
+mod packages;
+mod powerless;
+mod prerequisites;
 mod support;
 mod tidy;
 mod trust;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// The engine's modules in the order of the pipeline: one may name only what stands before it, or beside it in its line.
-const STAGES: [&[&str]; 10] = [
+const STAGES: [&[&str]; 11] = [
     &[
         "source",
         "untrusted",
@@ -15,7 +15,8 @@ const STAGES: [&[&str]; 10] = [
         "random",
     ],
     &["cluster", "step", "question", "receipt"],
-    &["spec", "inventory"],
+    &["spec", "inventory", "state"],
+    &["check"],
     &["resource"],
     &["graph"],
     &["plan", "event", "report"],

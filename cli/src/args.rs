@@ -11,7 +11,7 @@ use clap::{
     ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum,
 };
 use clap_complete::Shell;
-use engine::name::Digest;
+use engine::name::{CheckId, Digest};
 
 /// Parses a command line. Help, version and complaints come back as an error for the ui to print.
 pub(crate) fn parse(
@@ -36,8 +36,12 @@ fn check_saved_plan(cli: &Cli, matches: &ArgMatches) -> Result<(), clap::Error> 
         let matches = matches.subcommand().map(|(_, matches)| matches);
         matches.and_then(|matches| matches.value_source(id)) == Some(ValueSource::CommandLine)
     };
-    if ["files", "inventories", "local"].into_iter().any(given) {
-        let message = "a saved plan is applied as it is: --file, --inventory and --local cannot be used with PLAN_FILE";
+    if ["files", "inventories", "local", "ignored"]
+        .into_iter()
+        .any(given)
+    {
+        let message = "a saved plan is applied as it is: --file, --inventory, --local and --ignore-check cannot be used \
+                       with PLAN_FILE";
         return Err(Cli::command().error(ErrorKind::ArgumentConflict, message));
     }
     Ok(())
@@ -107,6 +111,10 @@ pub(crate) enum Command {
     Inventory(InventoryArgs),
     /// Check specs and inventories without touching a host
     Validate(ValidateArgs),
+    /// Make the named checks of every host, and show what they find
+    Check(CheckArgs),
+    /// Explain a check, such as H012, or list all of them
+    Explain(ExplainArgs),
     /// Show a saved plan
     Show(ShowArgs),
     /// Look at hosts as they are, before there is any spec
@@ -228,6 +236,20 @@ pub(crate) struct FleetArgs {
     pub(crate) timeout: Duration,
 }
 
+/// Which named checks are ignored.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Checks")]
+pub(crate) struct IgnoreArgs {
+    /// Ignore what these checks find, such as H012; may be repeated, or be separated by commas
+    #[arg(
+        long = "ignore-check",
+        value_name = "ID",
+        value_delimiter = ',',
+        env = "HARDSTAND_IGNORE_CHECK"
+    )]
+    pub(crate) ignored: Vec<CheckId>,
+}
+
 /// How much of a plan is shown.
 #[derive(Debug, Clone, Copy, Args)]
 #[command(next_help_heading = "Output")]
@@ -260,6 +282,8 @@ pub(crate) struct PlanArgs {
     pub(crate) fleet: FleetArgs,
     #[command(flatten)]
     pub(crate) view: PlanViewArgs,
+    #[command(flatten)]
+    pub(crate) ignore: IgnoreArgs,
     /// Plan this machine, read-only and without SSH
     #[arg(long, help_heading = "Hosts")]
     pub(crate) local: bool,
@@ -284,6 +308,8 @@ pub(crate) struct ApplyArgs {
     pub(crate) fleet: FleetArgs,
     #[command(flatten)]
     pub(crate) view: PlanViewArgs,
+    #[command(flatten)]
+    pub(crate) ignore: IgnoreArgs,
     /// Refuse PLAN_FILE unless this is its SHA-256, as it was printed when it was reviewed
     #[arg(long, value_name = "SHA256", requires = "plan_file")]
     pub(crate) digest: Option<Digest>,
@@ -338,6 +364,46 @@ pub(crate) struct ValidateArgs {
     pub(crate) paths: PathArgs,
     #[command(flatten)]
     pub(crate) input: InputArgs,
+    #[command(flatten)]
+    pub(crate) ignore: IgnoreArgs,
+}
+
+/// Arguments of `check`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exits 1 if a check finds an error, or cannot be made.
+
+Examples:
+  hardstand check
+  hardstand check -l node07 --ignore-check H012
+  hardstand check --local")]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    pub(crate) paths: PathArgs,
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    #[command(flatten)]
+    pub(crate) fleet: FleetArgs,
+    #[command(flatten)]
+    pub(crate) ignore: IgnoreArgs,
+    /// Check this machine, read-only and without SSH
+    #[arg(long, help_heading = "Hosts")]
+    pub(crate) local: bool,
+    /// Show every host by itself instead of hosts with the same findings together
+    #[arg(long, help_heading = "Output")]
+    pub(crate) by_host: bool,
+}
+
+/// Arguments of `explain`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  hardstand explain
+  hardstand explain H012")]
+pub(crate) struct ExplainArgs {
+    /// Explain this check; list all if none is named
+    #[arg(value_name = "ID")]
+    pub(crate) check: Option<CheckId>,
 }
 
 /// Arguments of `show`.

@@ -78,7 +78,10 @@ impl ExitStatus {
     /// Returns how a `plan` ends that ended as this summary says. Pending changes count only if they were asked about.
     pub(crate) fn of_plan(summary: &PlanSummary, asked_for_changes: bool) -> Self {
         let codes = [
-            (summary.unknown + summary.refused > 0, Self::Error),
+            (
+                summary.unknown + summary.refused + summary.blocked_hosts > 0,
+                Self::Error,
+            ),
             (summary.unreachable > 0, Self::Unreachable),
             (asked_for_changes && summary.changes, Self::Pending),
         ];
@@ -120,12 +123,17 @@ mod tests {
             refused: 1,
             ..partial
         };
+        let checked = PlanSummary {
+            blocked_hosts: 1,
+            ..pending
+        };
         for (summary, asked, status) in [
             (PlanSummary::default(), true, ExitStatus::Done),
             (pending, false, ExitStatus::Done),
             (pending, true, ExitStatus::Pending),
             (partial, true, ExitStatus::Unreachable),
             (blocked, true, ExitStatus::Error),
+            (checked, true, ExitStatus::Error),
         ] {
             assert_eq!(ExitStatus::of_plan(&summary, asked), status, "{summary:?}");
         }

@@ -1,5 +1,7 @@
 //! A plan in numbers, for its last line, its JSON and its exit code.
 
+use engine::check::Standing;
+use engine::diagnostic::Severity;
 use engine::plan::{Change, HostPlan, Plan, Verdict};
 use engine::resource::Action;
 use engine::step::Disruption;
@@ -38,6 +40,14 @@ pub(crate) struct PlanSummary {
     /// Nodes that are cordoned and drained first.
     #[serde(skip_serializing_if = "is_zero")]
     pub(crate) drained_nodes: usize,
+    /// Hosts on which apply would change something: those that change and that no check keeps it from.
+    pub(crate) appliable_hosts: usize,
+    /// Hosts whose plan is not applied because of what checks found.
+    pub(crate) blocked_hosts: usize,
+    /// Errors that checks found and that would stand afterwards.
+    pub(crate) check_errors: usize,
+    /// Warnings that checks found and that would stand afterwards.
+    pub(crate) check_warnings: usize,
     /// Whether anything changes at all.
     pub(crate) changes: bool,
 }
@@ -72,6 +82,7 @@ impl PlanSummary {
         for change in &host.changes {
             self.count_change(change);
         }
+        self.count_findings(host);
         let refused = host
             .unplanned
             .iter()
@@ -79,6 +90,23 @@ impl PlanSummary {
             .count();
         self.refused += refused;
         self.unknown += host.unplanned.len() - refused;
+    }
+
+    fn count_findings(&mut self, host: &HostPlan) {
+        let blocked = host.checks.refusal().is_some();
+        self.blocked_hosts += usize::from(blocked);
+        self.appliable_hosts += usize::from(!blocked && !host.is_empty());
+        let standing =
+            host.checks.findings.iter().filter(|finding| {
+                finding.ignored.is_none() && finding.standing != Standing::Mended
+            });
+        for finding in standing {
+            match finding.severity {
+                Severity::Error => self.check_errors += 1,
+                Severity::Warning => self.check_warnings += 1,
+                Severity::Note => {}
+            }
+        }
     }
 
     fn count_change(&mut self, change: &Change) {

@@ -204,3 +204,86 @@ fn what_is_asked_for_as_json_is_json() {
     let graph = json(&["graph", "--json", "good.yaml"], 0);
     assert_eq!(graph["edges"][0]["edge"], "requires");
 }
+
+const HEAD: &str = "apiVersion: hardstand.dev/v1alpha1\nkind: ";
+
+#[test]
+fn all_that_is_wrong_is_told_at_once_and_hosts_are_listed_all_the_same() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        fs::write(directory.path().join(name), format!("{HEAD}{text}")).unwrap();
+    };
+    write(
+        "spec.yaml",
+        "NodeSpec\nmetadata: { name: a }\nspec:\n  hosts: all\n  sysctls: { vm.swappiness: \"${level}\" }\n  modulez: [overlay]\n",
+    );
+    write(
+        "hosts.yaml",
+        "Inventory\nhosts: { n1: { address: 10.0.0.1 }, n2: { vars: { level: 1 } } }\n",
+    );
+    let files = ["-f", "spec.yaml", "-f", "hosts.yaml"];
+    let both = |output: &Output| {
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        for code in ["E119", "E240"] {
+            assert!(told.contains(code), "{code}: {told}");
+        }
+    };
+    let run = |command: &str, more: &[&str]| {
+        let line: Vec<_> = [&[command][..], &files, more].concat();
+        hardstand(directory.path(), &line)
+    };
+    let validated = run("validate", &[]);
+    check(&validated, 1, "", "on host `n1`");
+    both(&validated);
+    let limited = run("validate", &["-l", "n2"]);
+    let told = String::from_utf8_lossy(&limited.stderr).into_owned();
+    assert!(told.contains("E119") && !told.contains("E240"), "{told}");
+
+    let listed = run("inventory", &[]);
+    check(&listed, 1, "10.0.0.1", "E119");
+    both(&listed);
+    // Hosts that cannot be read are not left out in silence.
+    write(
+        "hosts.yaml",
+        "Inventory\nhosts: { n1: { adress: 10.0.0.1 }, n2: }\n",
+    );
+    check(&run("inventory", &[]), 1, "", "adress");
+}
+
+const MIXED: &str = "\
+apiVersion: hardstand.dev/v1alpha1
+kind: Inventory
+defaults: { ssh: { connectTimeout: 1s }, become: sudo }
+hosts:
+  lin.invalid: { labels: { os: linux } }
+  win[1-2].invalid: { os: windows, labels: { os: windows } }
+---
+apiVersion: hardstand.dev/v1alpha1
+kind: NodeSpec
+metadata: { name: every-node }
+spec: { hosts: all, kubernetes: { version: '1.31' }, runtime: { containerd: {} } }
+---
+apiVersion: hardstand.dev/v1alpha1
+kind: NodeSpec
+metadata: { name: linux-node }
+spec: { hosts: os=linux, modules: [overlay] }
+";
+
+#[test]
+fn a_fleet_with_windows_hosts_is_compiled_without_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = |line: &[&str]| hardstand(directory.path(), line);
+    fs::write(directory.path().join("site.yaml"), MIXED).unwrap();
+    let valid = "Valid: 2 NodeSpecs, 3 hosts, 2 different graphs.\n";
+    check(&run(&["validate", "-f", "site.yaml"]), 0, valid, "");
+    let graph = &["graph", "-f", "site.yaml", "--limit", "win1.invalid"];
+    let file = r"containerd/C:\Program Files\containerd\config.toml";
+    check(&run(graph), 0, file, "");
+    let planned = run(&["plan", "-q", "-f", "site.yaml"]);
+    check(&planned, 4, "win1.invalid  UNREACHABLE", "");
+    // The section is about Linux, and so is the runtime's default, which is why only one of them is an error.
+    let both = MIXED.replace("hosts: os=linux", "hosts: all");
+    fs::write(directory.path().join("site.yaml"), both).unwrap();
+    let complaint = "error[E331]: `modules` is for Linux, and `win1.invalid` runs Windows";
+    check(&run(&["validate", "-f", "site.yaml"]), 1, "", complaint);
+}

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::event::{Event, EventKind};
 use crate::farside::{
-    self, AnswerError, FinalStatus, JournalEvent, MAX_ANSWER, Nonce, Reader, TransactionId,
+    self, AnswerError, FarSide, FinalStatus, JournalEvent, MAX_ANSWER, Nonce, Reader, TransactionId,
 };
 use crate::graph::Graph;
 use crate::name::{Digest, ResourceId};
@@ -48,11 +48,15 @@ pub struct HostApply<'a> {
     pub events: &'a Sender<Event>,
 }
 
-/// Applies the plan of one host and returns how it ended. A host without changes is not touched.
+/// Applies the plan of one host and returns how it ended. A host without changes is not touched, nor one that cannot be
+/// changed.
 pub fn apply_host(apply: &HostApply<'_>) -> HostReport {
     let mut record = Record::new(apply);
     if apply.plan.changes.is_empty() {
         return record.into_report(HostOutcome::NothingToDo);
+    }
+    if let Some(obstacle) = apply.plan.obstacle() {
+        return record.into_report(HostOutcome::Refused(obstacle.to_owned()));
     }
     let outcome = match random::bytes().map(u32::from_ne_bytes) {
         Ok(attempt) => {
@@ -106,10 +110,12 @@ impl<'a> Record<'a> {
             plan,
             plan_digest,
             operator,
+            target,
             ..
         } = self.apply;
+        let farside = FarSide::of(target.os);
         let begin =
-            |nonce: &Nonce| farside::begin_request(plan, transaction, operator, plan_digest, nonce);
+            |nonce: &Nonce| farside.begin_request(plan, transaction, operator, plan_digest, nonce);
         match self.converse(&begin) {
             Conversation::Over(nonce, answer) => self.judge(&nonce, answer),
             Conversation::NotBegun(reason) => {
@@ -128,7 +134,8 @@ impl<'a> Record<'a> {
         for pause in PAUSES {
             self.tell(EventKind::Reconnecting(reason.clone()));
             thread::sleep(Duration::from_secs(pause));
-            match self.converse(&|nonce| farside::status_request(transaction, nonce)) {
+            let farside = FarSide::of(self.apply.target.os);
+            match self.converse(&|nonce| farside.status_request(transaction, nonce)) {
                 Conversation::Over(nonce, answer) => return self.judge(&nonce, answer),
                 Conversation::NotBegun(why) | Conversation::Lost(why) => reason = why,
             }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::diagnostic::Problems;
+use crate::diagnostic::{Diagnostic, Problems};
+use crate::facts::Os;
 use crate::graph::Graph;
 use crate::inventory::{Become, Host, Inventory, Selector, Ssh};
 use crate::name::{HostName, ResourceId};
@@ -101,6 +102,7 @@ pub fn for_this_machine(mut loaded: Loaded, like: Option<&HostName>) -> Loaded {
         Some(Host {
             name: LOCALHOST.parse().ok()?,
             address: LOCALHOST.to_owned(),
+            os: Os::default(),
             ssh: Ssh::default(),
             privilege: Become::None,
             labels: BTreeMap::new(),
@@ -130,7 +132,7 @@ pub fn compile(
     files: &Files,
 ) -> (Fleet, Problems) {
     let (specs, mut problems) = merge_for_hosts(loaded, hosts);
-    let mut graphs: BTreeMap<*const BTreeMap<String, Node>, Arc<Graph>> = BTreeMap::new();
+    let mut graphs: BTreeMap<(*const BTreeMap<String, Node>, Os), Arc<Graph>> = BTreeMap::new();
     let by_name: BTreeMap<&HostName, &Host> =
         hosts.iter().map(|host| (&host.name, *host)).collect();
     let mut fleet = Fleet {
@@ -138,37 +140,81 @@ pub fn compile(
         unselected: specs.unselected,
     };
     for spec in &specs.hosts {
+        let Some(host) = by_name.get(&spec.host) else {
+            continue;
+        };
         let graph = graphs
-            .entry(Arc::as_ptr(&spec.sections))
+            .entry((Arc::as_ptr(&spec.sections), host.os))
             .or_insert_with(|| {
                 let sections = Sections {
                     all: &spec.sections,
                     files,
                     sources: &loaded.sources,
                 };
-                Arc::new(graph(&sections, providers, &mut problems))
+                Arc::new(graph(&sections, host, providers, &mut problems))
             });
-        if let Some(host) = by_name.get(&spec.host) {
-            fleet.hosts.push(FleetHost {
-                host: (*host).clone(),
-                graph: graph.clone(),
-            });
-        }
+        fleet.hosts.push(FleetHost {
+            host: (*host).clone(),
+            graph: graph.clone(),
+        });
     }
     (fleet, problems)
 }
 
+/// Builds the graph of a host, and of all that share its merged spec and its operating system.
 fn graph(
     sections: &Sections<'_>,
+    host: &Host,
     providers: &[Box<dyn Provider>],
     problems: &mut Problems,
 ) -> Graph {
-    let declared = providers
-        .iter()
-        .flat_map(|provider| provider.compile(sections, problems))
-        .collect();
+    let mut declared = Vec::new();
+    let mut checks = Vec::new();
+    for provider in providers {
+        match host.os {
+            Os::Linux => {
+                declared.extend(provider.compile(sections, problems));
+                checks.extend(provider.checks(sections, problems));
+            }
+            // The checks know Linux.
+            Os::Windows => {
+                refuse_linux_sections(sections, host, &**provider, problems);
+                declared.extend(provider.compile_for_windows(sections, problems));
+            }
+        }
+    }
     let cluster = providers
         .iter()
         .find_map(|provider| provider.cluster(sections, problems));
-    Graph::build(declared, sections.sources, problems).in_cluster(cluster)
+    Graph::build(declared, sections.sources, problems)
+        .with_checks(checks)
+        .in_cluster(cluster)
+}
+
+/// Complains about the sections of a provider that mean nothing on Windows.
+fn refuse_linux_sections(
+    sections: &Sections<'_>,
+    host: &Host,
+    provider: &dyn Provider,
+    problems: &mut Problems,
+) {
+    let known = provider.windows_sections();
+    for section in provider.sections() {
+        let Some(node) = sections
+            .all
+            .get(section.name)
+            .filter(|_| !known.contains(&section.name))
+        else {
+            continue;
+        };
+        let message = format!(
+            "`{}` is for Linux, and `{}` runs Windows",
+            section.name, host.name
+        );
+        problems.push(
+            Diagnostic::error("E331", node.span, message)
+                .related(host.span, "it is declared here")
+                .help("select Windows hosts by a NodeSpec of their own, with nothing but what they have"),
+        );
+    }
 }

@@ -1,14 +1,19 @@
 //! Complaints about what was written, as data. The cli draws them.
 
+use serde::{Deserialize, Serialize};
+
 use crate::source::Span;
 
 /// How bad a complaint is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Severity {
     /// Nothing is planned while it stands.
     Error,
     /// Shown, and does not stop anything.
     Warning,
+    /// Worth knowing, and nothing to mend.
+    Note,
 }
 
 /// One complaint: what is wrong, where, why, and how to mend it.

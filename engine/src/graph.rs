@@ -9,6 +9,7 @@ use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef as _;
 
+use crate::check::Check;
 use crate::cluster::Cluster;
 use crate::diagnostic::{Diagnostic, Problems};
 use crate::name::ResourceId;
@@ -28,6 +29,7 @@ pub struct Graph {
     graph: DiGraph<GraphNode, Edge>,
     order: Vec<NodeIndex>,
     cluster: Option<Cluster>,
+    checks: Vec<Box<dyn Check>>,
 }
 
 /// A resource in the graph.
@@ -109,6 +111,7 @@ impl Graph {
             graph,
             order,
             cluster: None,
+            checks: Vec::new(),
         }
     }
 
@@ -122,6 +125,18 @@ impl Graph {
     /// Returns what the spec says of the cluster that the host is a node of.
     pub fn cluster(&self) -> Option<&Cluster> {
         self.cluster.as_ref()
+    }
+
+    /// Adds what the hosts of this graph are held against besides.
+    #[must_use]
+    pub fn with_checks(mut self, checks: Vec<Box<dyn Check>>) -> Self {
+        self.checks = checks;
+        self
+    }
+
+    /// Returns the checks that its hosts are held against.
+    pub fn checks(&self) -> &[Box<dyn Check>] {
+        &self.checks
     }
 
     /// Returns the resources in the order they are changed: ties in the order of declaration.
@@ -176,6 +191,7 @@ impl Graph {
         let questions: BTreeSet<_> = self
             .nodes()
             .flat_map(|node| node.resource.questions())
+            .chain(self.checks.iter().flat_map(|check| check.questions()))
             .collect();
         questions.into_iter().collect()
     }

@@ -8,6 +8,7 @@
 //! environment. Modules stand in the order of the pipeline; a later one is never imported by an earlier one.
 
 pub mod apply;
+pub mod check;
 pub mod cluster;
 pub mod compile;
 pub mod diagnostic;
@@ -30,6 +31,7 @@ pub mod report;
 pub mod resource;
 pub mod source;
 pub mod spec;
+pub mod state;
 pub mod step;
 pub mod transport;
 pub mod untrusted;

@@ -276,6 +276,9 @@ impl Run<'_> {
     fn apply(&self, (host, plan): &Planned<'_>) -> HostReport {
         let fleet = self.fleet;
         let events = fleet.sender();
+        if let Some(reason) = plan.checks.refusal() {
+            return HostReport::untouched(plan, HostOutcome::Refused(reason));
+        }
         match fleet.target(&host.host) {
             Ok(target) => apply_node(&HostApply {
                 connector: fleet.connector,
@@ -337,6 +340,7 @@ fn target_of(host: &Host, connect_timeout: Duration) -> Result<Target, NameError
             Become::Sudo => Privilege::Sudo,
             Become::None => Privilege::Login,
         },
+        os: host.os,
         connect_timeout: host.ssh.connect_timeout.unwrap_or(connect_timeout),
     })
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use crate::farside::{self, AnswerError, MAX_ANSWER, Nonce};
+use crate::farside::{self, AnswerError, FarSide, MAX_ANSWER, Nonce};
 use crate::graph::Graph;
 use crate::name::ResourceId;
 use crate::question::Observed;
@@ -74,7 +74,7 @@ pub fn probe_host(
     let questions = graph.questions();
     let keep: Vec<ResourceId> = graph.ids().into_iter().cloned().collect();
     let nonce = nonce()?;
-    let request = farside::probe_request(&questions, &keep, &nonce);
+    let request = FarSide::of(target.os).probe_request(&questions, &keep, &nonce);
     let (output, ended) = converse(&mut *transport, &request, limits)?;
     farside::parse_probe(&output, &questions, &nonce).map_err(|error| ProbeError::Answer {
         error,
@@ -90,7 +90,8 @@ pub fn purge_host(
 ) -> Result<(), ProbeError> {
     let mut transport = connector.connect(target)?;
     let nonce = nonce()?;
-    let (output, ended) = converse(&mut *transport, &farside::purge_request(&nonce), limits)?;
+    let request = FarSide::of(target.os).purge_request(&nonce);
+    let (output, ended) = converse(&mut *transport, &request, limits)?;
     farside::parse_finished(&output, "purge", &nonce).map_err(|error| ProbeError::Answer {
         error,
         stderr: ended.stderr,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cluster::ClusterState;
 use crate::facts::Facts;
-use crate::name::{AbsPath, Digest, ModuleName, PackageName, SysctlKey, UnitName};
+use crate::name::{AbsPath, Digest, ModuleName, PackageName, RepositoryName, SysctlKey, UnitName};
 use crate::receipt::Receipt;
 
 /// One read-only question to a host.
@@ -33,6 +33,8 @@ pub enum Question {
     Unit(UnitName),
     /// What the package manager knows of a package.
     Package(PackageName),
+    /// Whether the package manager fetched the index of a repository.
+    Repository(RepositoryName),
     /// The installed containerd: its version, and its effective configuration read from a file (`containerd config dump`).
     Containerd(AbsPath),
     /// What the container runtime that listens at a socket says of itself over the CRI (v1).
@@ -56,6 +58,8 @@ pub enum Answer {
     Unit(UnitState),
     /// To [`Question::Package`].
     Package(PackageState),
+    /// To [`Question::Repository`].
+    Repository(RepositoryState),
     /// To [`Question::Containerd`].
     Containerd(ContainerdState),
     /// To [`Question::Cri`].
@@ -152,8 +156,10 @@ pub struct ModuleState {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UnitState {
     /// `LoadState`, `ActiveState`, `SubState`, `UnitFileState`, `FragmentPath`, `DropInPaths`, `NeedDaemonReload`,
-    /// `ExecMainStartTimestamp` (UTC), `InvocationID`, `NRestarts`, `MainPID`, `Type`, `CanReload`,
+    /// `ExecMainStartTimestamp` (UTC), `InvocationID`, `NRestarts`, `MainPID`, `Type`, `RemainAfterExit`, `CanReload`,
     /// `StateChangeTimestamp` (UTC).
+    /// Of a service of Windows the same in the words of systemd, as far as they mean something there: `LoadState`,
+    /// `ActiveState`, `SubState`, `UnitFileState`, `ExecMainStartTimestamp`, `MainPID`; and `PathName`, its command line.
     pub properties: BTreeMap<String, String>,
 }
 
@@ -212,6 +218,15 @@ pub struct PackageState {
     pub held: bool,
     /// The version that would be installed; asked only when it is not installed.
     pub candidate: Option<String>,
+    /// Why it is not known whether there is a candidate.
+    pub candidate_unknown: Option<String>,
+}
+
+/// What the package manager knows of a repository.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RepositoryState {
+    /// Its index of packages is on the host.
+    pub indexed: bool,
 }
 
 /// The installed containerd.
@@ -359,6 +374,10 @@ impl Observed {
     typed_answer!(
         /// Returns what is known of a package.
         package, Question::Package, PackageName, Package, PackageState
+    );
+    typed_answer!(
+        /// Returns what is known of a repository of packages.
+        repository, Question::Repository, RepositoryName, Repository, RepositoryState
     );
     typed_answer!(
         /// Returns what is known of the containerd that reads a config file.

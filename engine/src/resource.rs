@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::check::Check;
 use crate::cluster::Cluster;
 use crate::diagnostic::Problems;
 use crate::facts::Facts;
@@ -52,6 +53,28 @@ pub trait Provider: Send + Sync {
         None
     }
 
+    /// Returns those of its sections that mean something on Windows hosts; each of the others is an error there.
+    fn windows_sections(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Turns its sections, as merged for a Windows host, into resources.
+    fn compile_for_windows(
+        &self,
+        sections: &Sections<'_>,
+        problems: &mut Problems,
+    ) -> Vec<Declared> {
+        let _ = (sections, problems);
+        Vec::new()
+    }
+
+    /// Returns the checks that hosts with these sections are held against, and complains about what is wrong with the spec
+    /// alone.
+    fn checks(&self, sections: &Sections<'_>, problems: &mut Problems) -> Vec<Box<dyn Check>> {
+        let _ = (sections, problems);
+        Vec::new()
+    }
+
     /// Plans the removal of a resource that hardstand created and that no spec names any more.
     fn remove(
         &self,
@@ -60,6 +83,13 @@ pub trait Provider: Send + Sync {
     ) -> Result<Decision, Unanswered> {
         let _ = (resource, situation);
         Ok(Decision::Converged)
+    }
+
+    /// Returns the resource of a unit that no spec names, so that it can take notice of a removal, and of a restart that
+    /// is owed. Nothing else is wanted of it.
+    fn unnamed_unit(&self, unit: &UnitName) -> Option<Box<dyn Resource>> {
+        let _ = unit;
+        None
     }
 }
 
@@ -196,6 +226,8 @@ pub struct Proposal {
     pub reasons: Vec<Reason>,
     /// What kind of change this is to those it notifies.
     pub topics: BTreeSet<Topic>,
+    /// Units that take notice of a removal. A removal has no edges that could tell.
+    pub notifies: BTreeSet<UnitName>,
 }
 
 impl Proposal {
@@ -210,6 +242,7 @@ impl Proposal {
             condition: None,
             reasons: Vec::new(),
             topics: BTreeSet::new(),
+            notifies: BTreeSet::new(),
         }
     }
 

@@ -5,8 +5,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::name::{
-    AbsPath, Digest, FileMode, ModuleName, PackageName, PackageVersion, SysctlKey, UnitName,
-    UserName,
+    AbsPath, Digest, FileMode, ModuleName, PackageName, PackageVersion, RepositoryName, SysctlKey,
+    UnitName, UserName,
 };
 
 /// One effect on a host.
@@ -18,6 +18,8 @@ use crate::name::{
 )]
 pub enum Step {
     /// Puts a whole regular file in place, atomically and durably.
+    ///
+    /// Windows has no mode and no such owners: a new file takes the ACL of its directory, one that is replaced keeps its own.
     WriteFile {
         /// Where.
         path: AbsPath,
@@ -86,6 +88,11 @@ pub enum Step {
     },
     /// Stops swapping to every area in use.
     StopSwap,
+    /// Fetches the index of packages of one repository, and of no other.
+    RefreshPackages {
+        /// Which.
+        repository: RepositoryName,
+    },
     /// Installs a package, or brings it to a version.
     InstallPackage {
         /// Which.
@@ -130,7 +137,7 @@ pub enum Step {
         /// Which.
         name: UnitName,
     },
-    /// Starts a unit and waits for its gate.
+    /// Starts a unit and waits for its gate. Until it passes, the unit is owed a restart.
     StartUnit {
         /// Which.
         name: UnitName,
@@ -149,7 +156,7 @@ pub enum Step {
         name: UnitName,
     },
     /// Restarts a unit and waits for its gate. If the gate fails, the files that owe this restart are put back and the
-    /// unit is restarted once more.
+    /// unit is restarted once more. Until it passes, the restart is owed.
     RestartUnit {
         /// Which.
         name: UnitName,
@@ -242,6 +249,7 @@ impl Step {
             | Self::SetSysctl { .. }
             | Self::LoadModule { .. }
             | Self::StopSwap
+            | Self::RefreshPackages { .. }
             | Self::InstallPackage { .. }
             | Self::RemovePackage { .. }
             | Self::HoldPackage { .. }

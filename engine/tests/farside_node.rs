@@ -126,6 +126,7 @@ impl Node {
             unchanged: Vec::new(),
             forgotten: Vec::new(),
             cluster: None,
+            checks: engine::check::Checked::default(),
         }
     }
 

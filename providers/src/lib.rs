@@ -10,35 +10,57 @@ pub mod file;
 pub mod section;
 pub mod service;
 
+mod checks;
 mod cluster;
 mod confdir;
 mod containerd;
+mod crictl;
 mod crio;
 mod docker;
+mod dropin;
 mod kubelet;
 mod migration;
 mod module;
 mod package;
+mod proxy;
+mod repository;
 mod runtime;
 mod swap;
 mod sysctl;
 #[cfg(test)]
 mod testing;
+mod timesync;
+mod unitfile;
 
+use std::collections::BTreeMap;
+
+use engine::name::CheckId;
 use engine::resource::Provider;
+
+pub use checks::rules;
 
 /// Returns every provider; where the graph leaves a choice, resources are changed in this order.
 pub fn registry() -> Vec<Box<dyn Provider>> {
+    registry_ignoring(BTreeMap::new())
+}
+
+/// As [`registry`], with checks that are ignored whatever the spec says, and why.
+pub fn registry_ignoring(ignored: BTreeMap<CheckId, String>) -> Vec<Box<dyn Provider>> {
     vec![
+        Box::new(repository::Repositories),
         Box::new(package::Packages),
         Box::new(module::Modules),
         Box::new(sysctl::Sysctls),
         Box::new(swap::NoSwap),
         Box::new(file::FilesAndDirectories),
+        Box::new(crictl::Crictl),
+        Box::new(timesync::TimeSync),
         Box::new(runtime::Runtimes),
+        Box::new(proxy::Proxy),
         Box::new(kubelet::Kubelet),
         Box::new(service::Services),
         Box::new(cluster::Clusters),
+        Box::new(checks::Checks { ignored }),
     ]
 }
 

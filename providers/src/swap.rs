@@ -93,7 +93,7 @@ impl Provider for NoSwap {
 
 /// The swap of a host, all of it.
 #[derive(Debug)]
-struct Swap;
+pub(crate) struct Swap;
 
 impl Resource for Swap {
     fn id(&self) -> ResourceId {

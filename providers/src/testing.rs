@@ -6,18 +6,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use engine::cluster::ClusterState;
 use engine::diagnostic::Problems;
-use engine::facts::{CgroupVersion, Facts, Init, Swap};
+use engine::facts::{CgroupVersion, Facts, Init, PackageManager, Swap};
 use engine::graph::Graph;
 use engine::name::{AbsPath, Digest, ResourceId};
 use engine::plan::{Change, HostPlan, plan_host};
 use engine::question::{
-    Answer, Attributes, ContainerdState, CriState, FileState, FoundFile, KubeletState, ModuleState,
-    Observed, PackageState, Question, RegularFile, SysctlState, UnitState,
+    Answer, Attributes, ContainerdState, CriRuntime, CriRuntimeConfig, CriState, FileState,
+    FoundFile, KubeletState, ModuleState, Observed, PackageState, Question, RegularFile,
+    RepositoryState, SysctlState, UnitState,
 };
 use engine::receipt::Receipt;
 use engine::resource::Sections;
 use engine::source::{Sources, Span};
 use engine::spec::{Entry, Files, Node, Value};
+use engine::step::Step;
 
 use crate::registry;
 
@@ -33,6 +35,10 @@ pub(crate) struct Machine {
     pub(crate) modules: BTreeMap<String, ModuleState>,
     pub(crate) units: BTreeMap<String, UnitState>,
     pub(crate) packages: BTreeMap<String, PackageState>,
+    /// Repositories whose index was fetched.
+    pub(crate) indexed: BTreeSet<String>,
+    /// What every question about containerd is answered with; none leaves it unanswered.
+    pub(crate) containerd: Option<ContainerdState>,
     /// What is at every CRI socket.
     pub(crate) cri: CriState,
     pub(crate) kubelet: KubeletState,
@@ -52,6 +58,7 @@ impl Machine {
                 kernel: "6.1.0-30-amd64".into(),
                 init: Init::Systemd,
                 cgroup: CgroupVersion::V2,
+                packages: PackageManager::Apt,
                 root: true,
                 commands: ["dpkg", "apt-get", "systemctl", "modprobe"]
                     .map(str::to_owned)
@@ -64,6 +71,8 @@ impl Machine {
             modules: BTreeMap::new(),
             units: BTreeMap::new(),
             packages: BTreeMap::new(),
+            indexed: BTreeSet::new(),
+            containerd: None,
             cri: CriState::Unasked,
             kubelet: KubeletState::default(),
             owed: BTreeSet::new(),
@@ -148,6 +157,29 @@ impl Machine {
         self
     }
 
+    /// Adds a containerd, and what it says that its configuration comes to.
+    pub(crate) fn containerd(mut self, version: &str, dump: Option<&str>) -> Self {
+        self.containerd = Some(ContainerdState {
+            version: Some(version.into()),
+            effective: dump.map(str::to_owned),
+            failure: None,
+        });
+        self.unit("containerd.service", &[])
+    }
+
+    /// Lets a runtime answer at every CRI socket, ready in all respects.
+    pub(crate) fn cri(mut self, name: &str, version: &str) -> Self {
+        self.cri = CriState::Answers(CriRuntime {
+            name: name.into(),
+            version: version.into(),
+            api_version: "v1".into(),
+            runtime_ready: None,
+            network_ready: None,
+            config: CriRuntimeConfig::NotImplemented,
+        });
+        self
+    }
+
     pub(crate) fn swap(mut self, path: &str) -> Self {
         self.facts.swaps.push(Swap {
             path: path.into(),
@@ -186,8 +218,13 @@ impl Machine {
                     .cloned()
                     .unwrap_or_default(),
             ),
-            // There is none.
-            Question::Containerd(_) => Answer::Containerd(ContainerdState::default()),
+            Question::Repository(name) => Answer::Repository(RepositoryState {
+                indexed: self.indexed.contains(name.as_str()),
+            }),
+            Question::Containerd(_) => match &self.containerd {
+                Some(state) => Answer::Containerd(state.clone()),
+                None => Answer::Unanswered("no containerd here".into()),
+            },
             Question::Cri(_) => Answer::Cri(self.cri.clone()),
             Question::Kubelet(_) => Answer::Kubelet(self.kubelet.clone()),
         }
@@ -226,6 +263,8 @@ impl Machine {
     pub(crate) fn observed(&self, mut questions: BTreeSet<Question>) -> Observed {
         let recorded = self.receipts.values().flat_map(|r| r.questions.clone());
         questions.extend(recorded);
+        let owed = self.owed.iter().map(|unit| unit.parse().unwrap());
+        questions.extend(owed.map(Question::Unit));
         Observed {
             facts: self.facts.clone(),
             answers: questions
@@ -310,7 +349,13 @@ pub(crate) fn compile_at(name: &str, spec: &str) -> (Graph, Vec<String>) {
     let cluster = registry()
         .iter()
         .find_map(|provider| provider.cluster(&sections, &mut problems));
-    let graph = Graph::build(declared, &sources, &mut problems).in_cluster(cluster);
+    let checks = registry()
+        .iter()
+        .flat_map(|provider| provider.checks(&sections, &mut problems))
+        .collect();
+    let graph = Graph::build(declared, &sources, &mut problems)
+        .with_checks(checks)
+        .in_cluster(cluster);
     let complaints = problems
         .into_sorted()
         .into_iter()
@@ -326,6 +371,22 @@ pub(crate) fn change<'a>(plan: &'a HostPlan, resource: &str) -> &'a Change {
         .iter()
         .find(|change| change.resource.to_string() == resource)
         .unwrap_or_else(|| panic!("{resource} does not change: {plan:#?}"))
+}
+
+/// Returns the text that a plan writes to a path.
+#[track_caller]
+pub(crate) fn written(plan: &HostPlan, path: &str) -> String {
+    let steps = plan.changes.iter().flat_map(|change| &change.steps);
+    let content = steps.into_iter().find_map(|step| match step {
+        Step::WriteFile {
+            path: found,
+            content,
+            ..
+        } if found.as_str() == path => Some(content.bytes().to_vec()),
+        _ => None,
+    });
+    let content = content.unwrap_or_else(|| panic!("{path} is not written: {plan:#?}"));
+    String::from_utf8(content).unwrap()
 }
 
 /// Returns the changes of a plan, one a line: the resource, then its differences.
@@ -366,7 +427,8 @@ pub(crate) fn attributes(mode: u32) -> Attributes {
     }
 }
 
-fn node(yaml: &serde_yaml::Value, span: Span) -> Node {
+/// Returns YAML as a node whose parts all stand at one place.
+pub(crate) fn node(yaml: &serde_yaml::Value, span: Span) -> Node {
     let value = match yaml {
         serde_yaml::Value::Null => Value::Null,
         serde_yaml::Value::Bool(value) => Value::Bool(*value),

@@ -64,12 +64,14 @@ fn check_digest(args: &ApplyArgs, digest: &Digest) -> Result<(), CommandError> {
 }
 
 fn plan_and_apply(ui: &Ui, args: &ApplyArgs) -> Result<ExitStatus, CommandError> {
-    let session = Session::open(ui, &args.input, via(args.local))?;
+    let session = Session::open_ignoring(ui, &args.input, via(args.local), &args.ignore.ignored)?;
     let fleet = session.fleet(args.input.limit.as_deref())?;
     let watched = Watched::install(ui, &args.input)?;
     let plan = session.plan(&args.fleet, &fleet, &watched)?;
     let summary = PlanSummary::of(&plan);
-    if !ui.json {
+    // With --quiet the report is the result. Nobody agrees to a plan that was not shown.
+    let is_result = !ui.quiet || !args.yes || !summary.changes;
+    if is_result && !ui.json {
         ui.result(&render(&plan, &PlanView::new(&args.view, ui.width)))?;
     }
     if let Some(status) = watched.interrupted() {
@@ -81,11 +83,11 @@ fn plan_and_apply(ui: &Ui, args: &ApplyArgs) -> Result<ExitStatus, CommandError>
         digest,
         fleet,
     };
-    if summary.changes {
+    if summary.appliable_hosts > 0 {
         let question = Question {
             text: &format!(
                 "Apply these changes to {}?",
-                count(summary.changed_hosts, "host")
+                count(summary.appliable_hosts, "host")
             ),
             yes: args.yes,
             otherwise: Some("save the plan with `hardstand plan --out FILE`, and apply that"),

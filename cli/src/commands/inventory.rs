@@ -1,7 +1,6 @@
 //! `inventory`: the hosts and how each is reached.
 
 use engine::inventory::{Become, Host, JumpHost};
-use engine::plan::Via;
 
 use super::session::Session;
 use crate::args::InventoryArgs;
@@ -12,7 +11,7 @@ use crate::ui::inventory::{HostRow, render, render_json};
 
 pub(super) fn run(ui: &Ui, args: &InventoryArgs) -> Result<ExitStatus, CommandError> {
     let input = args.input.with(&args.paths);
-    let session = Session::open(ui, &input, Via::Ssh)?;
+    let (session, status) = Session::open_inventory(ui, &input)?;
     let hosts = session.hosts(input.limit.as_deref())?;
     let rows: Vec<HostRow> = hosts.into_iter().map(row).collect();
     let text = if ui.json {
@@ -20,7 +19,7 @@ pub(super) fn run(ui: &Ui, args: &InventoryArgs) -> Result<ExitStatus, CommandEr
     } else {
         render(&rows)
     };
-    Ok(ui.conclude(&text, ExitStatus::Done))
+    Ok(ui.conclude(&text, status))
 }
 
 fn row(host: &Host) -> HostRow {

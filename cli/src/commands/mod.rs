@@ -1,8 +1,10 @@
 //! One file per command: read what it needs, call the engine, hand the result to the ui.
 
 mod apply;
+mod check;
 mod completions;
 mod doctor;
+mod explain;
 mod graph;
 mod inventory;
 mod invocation;
@@ -37,6 +39,8 @@ fn dispatch(ui: &Ui, command: &Command) -> Result<ExitStatus, CommandError> {
         Command::Inventory(args) => inventory::run(ui, args),
         Command::Validate(args) => validate::run(ui, args),
         Command::Doctor(args) => doctor::run(ui, args),
+        Command::Check(args) => check::run(ui, args),
+        Command::Explain(args) => explain::run(ui, args),
         Command::Status(args) => status::run(ui, args),
         Command::Purge(args) => purge::run(ui, args),
     }

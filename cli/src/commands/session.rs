@@ -1,21 +1,24 @@
 //! What most commands begin with: read the specs and inventories, take some of their hosts, compile what each should be.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 use std::sync::Mutex;
 
+use engine::check::Rule;
 use engine::compile::{Fleet, compile, for_this_machine, sections};
 use engine::diagnostic::{Diagnostic, Problems, Severity};
 use engine::fleet::Cancel;
 use engine::inventory::{Host, Selector};
-use engine::name::HostName;
+use engine::name::{CheckId, HostName};
 use engine::pipeline::FleetRun;
 use engine::plan::{Inputs, Plan, Via};
 use engine::probe::Limits;
 use engine::resource::Provider;
 use engine::source::{InputDocument, Sources};
-use engine::spec::{Files, Loaded, load, read_documents};
+use engine::spec::{Files, Loaded, load, read_documents, undefined_variables};
 use engine::step::Content;
+use providers::{registry, registry_ignoring, rules};
 
 use super::{invocation, reach};
 use crate::args::{FleetArgs, InputArgs};
@@ -42,12 +45,22 @@ pub(super) struct Session<'a> {
 impl<'a> Session<'a> {
     /// Reads what the command line names. Everything that is wrong is printed, and is an error.
     pub(super) fn open(ui: &'a Ui, input: &InputArgs, via: Via) -> Result<Self, CommandError> {
-        let documents = read_documents(&input.paths(), &mut io::stdin().lock())
-            .map_err(|problems| report(ui, problems, &Sources::default()))?;
-        let session = Self::load(ui, documents, Files::default(), via)?;
+        Self::open_ignoring(ui, input, via, &[])
+    }
+
+    /// As [`Session::open`], with checks that are ignored.
+    pub(super) fn open_ignoring(
+        ui: &'a Ui,
+        input: &InputArgs,
+        via: Via,
+        ignored: &[CheckId],
+    ) -> Result<Self, CommandError> {
+        let limit = input.limit.as_deref();
+        let (session, problems) = Self::read(ui, input, via, ignored)?;
+        let session = session.without(problems, limit)?;
         match via {
             Via::Ssh => Ok(session),
-            Via::Local => session.on_this_machine(input.limit.as_deref()),
+            Via::Local => session.on_this_machine(limit),
         }
     }
 
@@ -58,7 +71,47 @@ impl<'a> Session<'a> {
             text: "apiVersion: hardstand.dev/v1alpha1\nkind: Inventory\nhosts: { localhost: { become: none } }\n"
                 .to_owned(),
         };
-        Self::load(ui, vec![this_machine], Files::default(), Via::Local)
+        let providers = providers::registry();
+        let (session, problems) = Self::load(
+            ui,
+            vec![this_machine],
+            Files::default(),
+            Via::Local,
+            providers,
+        );
+        session.without(problems, None)
+    }
+
+    /// As [`Session::open`], for what is only about hosts: errors in NodeSpecs are printed and do not stop it. Returns how
+    /// the process ends because of them.
+    pub(super) fn open_inventory(
+        ui: &'a Ui,
+        input: &InputArgs,
+    ) -> Result<(Self, ExitStatus), CommandError> {
+        let (session, problems) = Self::read(ui, input, Via::Ssh, &[])?;
+        let limit = input.limit.as_deref();
+        if !problems.has_errors() || !session.loaded.inventory_is_whole {
+            return Ok((session.without(problems, limit)?, ExitStatus::Done));
+        }
+        let problems = session.all_problems(problems, limit).into_sorted();
+        ui.alert(&diagnostics::render(
+            &problems,
+            &session.loaded.sources,
+            ui.width,
+        ));
+        Ok((session, ExitStatus::Error))
+    }
+
+    fn read(
+        ui: &'a Ui,
+        input: &InputArgs,
+        via: Via,
+        ignored: &[CheckId],
+    ) -> Result<(Self, Problems), CommandError> {
+        let providers = registry_ignoring(ignored_here(ignored)?);
+        let documents = read_documents(&input.paths(), &mut io::stdin().lock())
+            .map_err(|problems| report(ui, problems, &Sources::default()))?;
+        Ok(Self::load(ui, documents, Files::default(), via, providers))
     }
 
     /// Takes what a plan carries.
@@ -67,12 +120,9 @@ impl<'a> Session<'a> {
         let files = files
             .iter()
             .map(|(path, content)| (path.clone(), Arc::from(content.bytes())));
-        let session = Self::load(
-            ui,
-            documents.clone(),
-            Files::recorded(files.collect()),
-            plan.via,
-        )?;
+        let files = Files::recorded(files.collect());
+        let (session, problems) = Self::load(ui, documents.clone(), files, plan.via, registry());
+        let session = session.without(problems, None)?;
         match plan.via {
             Via::Ssh => Ok(session),
             Via::Local => {
@@ -86,24 +136,39 @@ impl<'a> Session<'a> {
         documents: Vec<InputDocument>,
         files: Files,
         via: Via,
-    ) -> Result<Self, CommandError> {
-        let providers = providers::registry();
+        providers: Vec<Box<dyn Provider>>,
+    ) -> (Self, Problems) {
         let (mut loaded, problems) = load(&documents, &sections(&providers));
-        if problems.has_errors() {
-            return Err(report(ui, problems, &loaded.sources));
-        }
-        warn(ui, problems, &loaded.sources);
         if let Some(home) = reach::home() {
             loaded.inventory = loaded.inventory.with_home(&home);
         }
-        Ok(Self {
+        let session = Self {
             ui,
             documents,
             files,
             providers,
             loaded,
             via,
-        })
+        };
+        (session, problems)
+    }
+
+    /// Goes on if none of the problems is an error. All of them are printed.
+    fn without(self, problems: Problems, limit: Option<&str>) -> Result<Self, CommandError> {
+        if problems.has_errors() {
+            let problems = self.all_problems(problems, limit);
+            return Err(report(self.ui, problems, &self.loaded.sources));
+        }
+        warn(self.ui, problems, &self.loaded.sources);
+        Ok(self)
+    }
+
+    /// Returns errors of loading, with what can be told all the same of what comes after it.
+    fn all_problems(&self, mut problems: Problems, limit: Option<&str>) -> Problems {
+        // A limit that selects nothing is complained about when there is nothing else.
+        let hosts = self.hosts(limit).unwrap_or_default();
+        problems.append(undefined_variables(&self.loaded, &hosts));
+        problems
     }
 
     /// Means this machine, as the host of a name if the inventory has it.
@@ -218,6 +283,21 @@ impl<'a> Session<'a> {
     }
 }
 
+/// Returns the checks that the command line ignores, each with that as its reason.
+fn ignored_here(ignored: &[CheckId]) -> Result<BTreeMap<CheckId, String>, CommandError> {
+    let known: BTreeSet<CheckId> = rules().iter().map(Rule::check_id).collect();
+    if let Some(unknown) = ignored.iter().find(|check| !known.contains(check)) {
+        let message = format!("there is no check {unknown}");
+        return Err(CommandError::new(ErrorKind::Usage, message)
+            .hint("`hardstand explain` lists all checks"));
+    }
+    let reason = "on the command line";
+    Ok(ignored
+        .iter()
+        .map(|check| (check.clone(), reason.to_owned()))
+        .collect())
+}
+
 /// Who listens for signals, and what to tell those who interrupt twice.
 pub(super) struct Watched {
     interrupt: Interrupt,
@@ -268,7 +348,7 @@ fn warn(ui: &Ui, problems: Problems, sources: &Sources) {
     let warnings: Vec<Diagnostic> = problems
         .into_sorted()
         .into_iter()
-        .filter(|problem| problem.severity == Severity::Warning)
+        .filter(|problem| problem.severity != Severity::Error)
         .collect();
     if !warnings.is_empty() {
         ui.alert(&diagnostics::render(&warnings, sources, ui.width));

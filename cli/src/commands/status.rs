@@ -21,6 +21,7 @@ pub(super) fn run(ui: &Ui, args: &StatusArgs) -> Result<ExitStatus, CommandError
         run.observe_all()
     })?;
     let code = worst_exit_code(observed.iter().map(|(_, observed)| match observed {
+        Ok(observed) if observed.facts.records_unreadable => ExitStatus::Error.code(),
         Ok(_) => 0,
         Err(_) => ExitStatus::Unreachable.code(),
     }));
@@ -44,6 +45,15 @@ pub(super) fn run(ui: &Ui, args: &StatusArgs) -> Result<ExitStatus, CommandError
 }
 
 fn row(host: String, observed: &Observed) -> StatusRow {
+    if observed.facts.records_unreadable {
+        return StatusRow {
+            host,
+            state: "unknown".to_owned(),
+            transaction: None,
+            generation: None,
+            detail: Some("only root may read what hardstand keeps there".to_owned()),
+        };
+    }
     let owed: Vec<_> = observed.owed.iter().map(ToString::to_string).collect();
     let state = match (&observed.facts.open_transaction, owed.is_empty()) {
         (Some(_), _) => "open or interrupted",

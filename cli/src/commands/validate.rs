@@ -24,7 +24,7 @@ struct Valid {
 
 pub(super) fn run(ui: &Ui, args: &ValidateArgs) -> Result<ExitStatus, CommandError> {
     let input = args.input.with(&args.paths);
-    let session = Session::open(ui, &input, Via::Ssh)?;
+    let session = Session::open_ignoring(ui, &input, Via::Ssh, &args.ignore.ignored)?;
     let n_specs = session.loaded.specs.len();
     let n_hosts = session.loaded.inventory.hosts.len();
     if n_specs == 0 && !ui.json {

@@ -53,6 +53,7 @@ pub(crate) fn render_json(diagnostics: &[Diagnostic], sources: &Sources) -> Stri
         severity: match diagnostic.severity {
             Severity::Error => "error",
             Severity::Warning => "warning",
+            Severity::Note => "note",
         },
         code: diagnostic.code,
         message: &diagnostic.message,
@@ -101,6 +102,7 @@ fn group<'a>(diagnostic: &'a Diagnostic, sources: &'a Sources) -> Group<'a> {
     let level = match severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
+        Severity::Note => Level::NOTE,
     };
     let title = level.primary_title(escape(message)).id(*code);
     let mut group = Group::with_title(title);

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use engine::facts::Facts;
+use engine::check::{Checked, Finding, Standing, Unjudged};
+use engine::diagnostic::Severity;
+use engine::facts::{Facts, Init};
 use engine::name::{HostName, ResourceId};
 use engine::plan::{Change, HostPlan, Inputs, Plan, Unplanned, Unreachable, Verdict};
 use engine::report::{ChangeReport, HostOutcome, HostReport, Outcome, Report};
@@ -78,7 +80,11 @@ fn because(mut change: Change, reasons: &[Reason]) -> Change {
 fn host_plan(name: &str, changes: Vec<Change>) -> HostPlan {
     HostPlan {
         host: host(name),
-        facts: Facts::default(),
+        facts: Facts {
+            root: true,
+            init: Init::Systemd,
+            ..Facts::default()
+        },
         questions: Vec::new(),
         guards: Vec::new(),
         changes,
@@ -86,6 +92,7 @@ fn host_plan(name: &str, changes: Vec<Change>) -> HostPlan {
         unchanged: vec![id("swap/off"), id("package/containerd.io")],
         forgotten: Vec::new(),
         cluster: None,
+        checks: Checked::default(),
     }
 }
 
@@ -131,6 +138,25 @@ fn common(name: &str) -> HostPlan {
     )
 }
 
+/// Hosts that differ by their own name only, and one that differs by more.
+pub(crate) fn named() -> Plan {
+    let named = |name: &str, level: &str| {
+        let file = format!("/etc/example/{name}.conf");
+        let digest = format!("sha256:{name}");
+        let file_of_host = change(&format!("file/{file}"), Action::Create, 12);
+        let mut file_of_host = differs(file_of_host, &[("content", "", &digest)]);
+        let diff = format!("@@ -0,0 +1,2 @@\n+name = {name}\n+not = n1x\n");
+        file_of_host.diffs.insert(file, diff);
+        let sysctl = change("sysctl/kernel.domainname", Action::Update, 13);
+        let value = format!("{name}.example.org {level}");
+        let sysctl = differs(sysctl, &[("running", "(none)", &value)]);
+        host_plan(name, vec![file_of_host, sysctl])
+    };
+    let hosts = [("n1", "a"), ("n2", "a"), ("n3", "b"), ("n10", "a")];
+    let hosts = hosts.map(|(name, level)| named(name, level));
+    plan(hosts.into(), &[])
+}
+
 /// A node on which everything else happens.
 fn special() -> HostPlan {
     let mut removed = change("file//etc/sysctl.d/50-old.conf", Action::Delete, 1);
@@ -174,7 +200,56 @@ fn special() -> HostPlan {
         },
     ];
     plan.forgotten = vec![id("user/ops")];
+    plan.checks = checked();
     plan
+}
+
+/// Findings of every kind.
+pub(crate) fn checked() -> Checked {
+    let finding = |severity, check: &str, message: &str, standing| Finding {
+        severity,
+        check: check.parse().unwrap(),
+        message: message.to_owned(),
+        help: Some("do what `hardstand explain` says".to_owned()),
+        source: place(12),
+        ignored: None,
+        standing,
+    };
+    let mut ignored = finding(
+        Severity::Error,
+        "H019",
+        "swap returns at the next boot: /etc/fstab has /swapfile",
+        Standing::Stays,
+    );
+    ignored.ignored = Some("these nodes swap on purpose".to_owned());
+    Checked {
+        findings: vec![
+            finding(
+                Severity::Error,
+                "H014",
+                "the kubelet is given --container-runtime, which 1.31 does not know",
+                Standing::Stays,
+            ),
+            ignored,
+            finding(
+                Severity::Warning,
+                "H012",
+                "there are several CRI sockets",
+                Standing::Caused,
+            ),
+            finding(
+                Severity::Warning,
+                "H004",
+                "the kubelet and the runtime use different cgroup drivers",
+                Standing::Mended,
+            ),
+        ],
+        unknown: vec![Unjudged {
+            check: "H029".parse().unwrap(),
+            reason: "the host has neither curl nor crictl".to_owned(),
+        }],
+        passed: vec!["H013".parse().unwrap()],
+    }
 }
 
 /// A node that sends what no terminal should see.

@@ -2,6 +2,7 @@
 //!
 //! Renderers are pure functions from data to styled text; [`Ui`] knows the streams. Start at `plan`.
 
+pub(crate) mod checks;
 pub(crate) mod cluster;
 pub(crate) mod diagnostics;
 pub(crate) mod doctor;
@@ -44,7 +45,8 @@ pub(crate) struct Ui {
     pub(crate) json: bool,
     /// How often `-v` was given.
     pub(crate) verbose: u8,
-    quiet: bool,
+    /// Only results and errors are wanted.
+    pub(crate) quiet: bool,
     interactive: bool,
     stdin_terminal: bool,
     stdout: ColorChoice,

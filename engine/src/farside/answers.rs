@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::facts::{CgroupVersion, Facts, Init, Swap};
+use crate::facts::{CgroupVersion, Facts, Init, PackageManager, Swap};
 use crate::name::{AbsPath, Digest, UnitName};
 use crate::question::{
     Answer, Attributes, ContainerdState, CriState, FileState, FoundFile, KubeletState, ModuleState,
-    Observed, PackageState, Question, RegularFile, SysctlState, UnitState,
+    Observed, PackageState, Question, RegularFile, RepositoryState, SysctlState, UnitState,
 };
 use crate::receipt::Receipt;
 
@@ -54,7 +54,9 @@ pub enum AnswerError {
     #[error("the host answered what was not asked: \"{0}\"")]
     NotAsked(String),
     /// A receipt on the host that cannot be read.
-    #[error("the host's record /var/lib/hardstand/receipts/{record} cannot be read: {reason}")]
+    #[error(
+        "the host's record /var/lib/hardstand/receipts/{record} cannot be read: {reason}; move it away, and what it says is forgotten"
+    )]
     Receipt {
         /// The name of its file.
         record: String,
@@ -196,6 +198,7 @@ struct Seen {
     parameters: BTreeMap<(String, String), String>,
     units: BTreeMap<String, UnitState>,
     packages: BTreeMap<String, PackageState>,
+    repositories: BTreeMap<String, RepositoryState>,
     containerds: BTreeMap<String, ContainerdState>,
     /// The config file whose dump is being read.
     dumping: Option<String>,
@@ -295,6 +298,24 @@ impl Seen {
                 };
                 Some(self.packages.insert((*name).to_owned(), package).is_none())
             }
+            ("candidate", [name, held @ ("held" | "free"), "unknown", why]) => {
+                let package = PackageState {
+                    held: *held == "held",
+                    candidate_unknown: Some((*why).to_owned()),
+                    ..PackageState::default()
+                };
+                Some(self.packages.insert((*name).to_owned(), package).is_none())
+            }
+            ("repository", [name, index @ ("indexed" | "bare")]) => {
+                let state = RepositoryState {
+                    indexed: *index == "indexed",
+                };
+                Some(
+                    self.repositories
+                        .insert((*name).to_owned(), state)
+                        .is_none(),
+                )
+            }
             ("containerd", [path, "absent"]) => self.containerd(path, None),
             ("containerd", [path, "version", version]) => self.containerd(path, Some(version)),
             ("~dumped", [path]) => {
@@ -350,9 +371,10 @@ impl Seen {
             ("init", ["systemd"]) => facts.init = Init::Systemd,
             ("cgroup", ["v1"]) => facts.cgroup = CgroupVersion::V1,
             ("cgroup", ["v2"]) => facts.cgroup = CgroupVersion::V2,
+            ("packages", ["apt"]) => facts.packages = PackageManager::Apt,
+            ("packages", ["dnf"]) => facts.packages = PackageManager::Dnf,
             ("root", ["yes"]) => facts.root = true,
-            // Not root: what hardstand left here is not known, and `root` says so.
-            ("state", ["unreadable"]) => {}
+            ("state", ["unreadable"]) => facts.records_unreadable = true,
             ("generation", [number]) => facts.generation = number.parse().ok()?,
             ("open", [id]) => facts.open_transaction = Some((*id).to_owned()),
             ("command", [name]) => return Some(facts.commands.insert((*name).to_owned())),
@@ -509,7 +531,13 @@ impl Seen {
     fn observed(mut self, questions: &[Question]) -> Result<Observed, AnswerError> {
         self.settle_parameters();
         let of_receipts = self.receipts.iter().flat_map(|receipt| &receipt.questions);
-        let questions: BTreeSet<Question> = questions.iter().chain(of_receipts).cloned().collect();
+        let of_debts = self.owed.iter().cloned().map(Question::Unit);
+        let questions: BTreeSet<Question> = questions
+            .iter()
+            .chain(of_receipts)
+            .cloned()
+            .chain(of_debts)
+            .collect();
         self.check_asked(&questions)?;
         // Without an answer stay files that vanished meanwhile, and the questions of receipts that were kept.
         let answers = questions
@@ -562,6 +590,10 @@ impl Seen {
                 Some(state) => Some(Answer::Package(state.clone())),
                 None => unanswered("package", name.as_str()),
             },
+            Question::Repository(name) => {
+                let state = self.repositories.get(name.as_str())?;
+                Some(Answer::Repository(state.clone()))
+            }
             Question::Containerd(path) => {
                 let state = self.containerds.get(path.as_str())?;
                 Some(Answer::Containerd(state.clone()))
@@ -686,7 +718,9 @@ impl Seen {
         let names = self.sysctls.keys().chain(self.modules.keys());
         let names = names.chain(self.units.keys()).chain(self.packages.keys());
         let names = names.chain(self.containerds.keys()).chain(self.cris.keys());
-        for name in names.chain(self.kubelets.keys()).chain(unanswered) {
+        let names = names.chain(self.repositories.keys());
+        let names = names.chain(self.kubelets.keys());
+        for name in names.chain(unanswered) {
             check(&asked.names, name)?;
         }
         for (directory, suffix) in self.lists.keys() {
@@ -729,6 +763,9 @@ impl Asked {
             Question::Package(name) => {
                 self.names.insert(name.to_string());
             }
+            Question::Repository(name) => {
+                self.names.insert(name.to_string());
+            }
             Question::Containerd(path) | Question::Cri(path) => {
                 self.names.insert(path.to_string());
             }
@@ -761,6 +798,8 @@ mod tests {
             Question::Unit("ssh.service".parse().unwrap()),
             Question::Package("bash".parse().unwrap()),
             Question::Package("nope".parse().unwrap()),
+            Question::Package("odd".parse().unwrap()),
+            Question::Repository("docker".parse().unwrap()),
             Question::Containerd("/etc/containerd/config.toml".parse().unwrap()),
             Question::Cri("/run/x.sock".parse().unwrap()),
         ]
@@ -786,6 +825,7 @@ mod tests {
              module overlay loaded=no builtin=yes available=no sysfs=yes\nparameter overlay index N\n\
              unit ssh.service LoadState=loaded ActiveState=active\n~unit ssh.service MainPID=7\n\
              package bash hold installed 5.2\ncandidate nope free -\n\
+             fact packages dnf\ncandidate odd held unknown no%20cache\nrepository docker indexed\n\
              containerd /etc/containerd/config.toml version 1.7.24~ds1\n~dumped /etc/containerd/config.toml\n\
              ~dump version = 2\n~dump a%09%25\n\
              ~cri /run/x.sock curl SFRUUC8yIDIwMCANCmdycGMtc3RhdHVzOiAxMg0KZ3JwYy1tZXNzYWdlOiBubyUyMENSSQ0KDQoKMA==\n\
@@ -850,6 +890,12 @@ mod tests {
         let unit = observed.unit(&"ssh.service".parse().unwrap()).unwrap();
         assert!(unit.is_active() && unit.property("MainPID") == "7");
         assert!(observed.package(&"bash".parse().unwrap()).unwrap().held);
+        assert_eq!(observed.facts.packages, PackageManager::Dnf);
+        let odd = observed.package(&"odd".parse().unwrap()).unwrap();
+        assert!(odd.held && odd.candidate.is_none());
+        assert_eq!(odd.candidate_unknown.as_deref(), Some("no cache"));
+        let repository = observed.repository(&"docker".parse().unwrap());
+        assert!(repository.unwrap().indexed);
         let containerd = observed.containerd(&"/etc/containerd/config.toml".parse().unwrap());
         assert_eq!(
             containerd.unwrap().effective.as_deref(),

@@ -28,6 +28,24 @@ pub fn begin_request(
     plan_digest: &Digest,
     nonce: &Nonce,
 ) -> Vec<u8> {
+    let program = format!("{PROGRAM}\nhardstand_main \"$@\"\n");
+    let bytes = bytes(plan, operator, plan_digest, program);
+    let digest = Digest::of(&bytes);
+    request(
+        nonce,
+        "begin",
+        &[transaction.as_str(), digest.as_str()],
+        &bytes,
+    )
+}
+
+/// Returns a bundle that carries a program.
+pub(super) fn bytes(
+    plan: &HostPlan,
+    operator: &str,
+    plan_digest: &Digest,
+    program: String,
+) -> Vec<u8> {
     let mut bundle = Bundle::default();
     bundle.line(format!("plan {plan_digest}"));
     bundle.line(format!("operator {}", encode(operator)));
@@ -48,14 +66,7 @@ pub fn begin_request(
     for resource in &plan.forgotten {
         bundle.line(format!("forget {}", resource.record_name()));
     }
-    let bytes = bundle.into_bytes();
-    let digest = Digest::of(&bytes);
-    request(
-        nonce,
-        "begin",
-        &[transaction.as_str(), digest.as_str()],
-        &bytes,
-    )
+    bundle.into_bytes(program)
 }
 
 /// The number of each change, from 1, in the order they are applied.
@@ -73,6 +84,7 @@ fn deadline(plan: &HostPlan) -> u64 {
 fn seconds(step: &Step) -> u64 {
     match step {
         Step::InstallPackage { .. } | Step::RemovePackage { .. } => 1200,
+        Step::RefreshPackages { .. } => 900,
         Step::StopSwap => 300,
         Step::PauseUnit { .. } | Step::StopUnit { .. } => 180,
         // Twice: once more if it is undone. The CRI has 15 seconds and its calls.
@@ -190,6 +202,7 @@ impl Bundle {
             }
             Step::LoadModule { name } => format!("module {name}"),
             Step::StopSwap => "swapoff".to_owned(),
+            Step::RefreshPackages { repository } => format!("refresh {repository}"),
             Step::InstallPackage { name, version } => {
                 let version = version.as_ref().map_or("-", |version| version.as_str());
                 format!("install {name} {version}")
@@ -211,8 +224,7 @@ impl Bundle {
     }
 
     /// Returns the lines, with the place of every body, and then the bodies.
-    fn into_bytes(self) -> Vec<u8> {
-        let program = format!("{PROGRAM}\nhardstand_main \"$@\"\n");
+    fn into_bytes(self, program: String) -> Vec<u8> {
         let need: usize = self.contents.values().map(Vec::len).sum();
         // The first line, `need`, `program`, one line for each content, and `bodies`.
         let n_lines = self.lines.len() + self.contents.len() + 4;

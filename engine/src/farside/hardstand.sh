@@ -163,10 +163,10 @@ h_is_path() {
 	esac
 }
 
-# Whether $1 is a word of letters, digits and . _ + ~ : @ \ - that begins with a letter or a digit.
+# Whether $1 is a word of letters, digits and . _ + ~ ^ : @ \ - that begins with a letter or a digit.
 h_is_word() {
 	case $1 in
-	'' | [!A-Za-z0-9]* | *[!A-Za-z0-9._+~:@\\-]*) return 1 ;;
+	'' | [!A-Za-z0-9]* | *[!A-Za-z0-9._+~^:@\\-]*) return 1 ;;
 	esac
 }
 
@@ -203,7 +203,7 @@ h_bounded_reading() {
 # Answers the questions on standard input, up to the line `end`. It writes nothing anywhere.
 h_probe() {
 	h_asked=$h_nl
-	h_files='' h_lists='' h_sysctls='' h_modules='' h_units='' h_packages='' h_containerds='' h_cris='' h_kubelets='' h_keep=' '
+	h_files='' h_lists='' h_sysctls='' h_modules='' h_units='' h_packages='' h_repositories='' h_containerds='' h_cris='' h_kubelets='' h_keep=' '
 	h_complete=
 	# One fork is cheaper than `read`, which takes one byte at a time from a pipe.
 	for h_question in $(cat); do
@@ -223,6 +223,7 @@ h_probe() {
 	h_observe_modules
 	h_observe_units
 	h_observe_packages
+	h_observe_repositories
 	h_observe_containerd
 	h_observe_cri
 	h_observe_kubelets
@@ -266,12 +267,13 @@ h_ask() {
 		h_is_key "$h_out" || h_refuse question "not a key: $1"
 		h_sysctls=$h_sysctls$h_out$h_nl
 		;;
-	'module '* | 'unit '* | 'package '* | 'kubelet '*)
+	'module '* | 'unit '* | 'package '* | 'repository '* | 'kubelet '*)
 		h_is_word "$h_out" || h_refuse question "not a name: $1"
 		case $1 in
 		k*) h_kubelets=$h_kubelets$h_out$h_nl ;;
 		m*) h_modules=$h_modules$h_out$h_nl ;;
 		u*) h_units=$h_units$h_out$h_nl ;;
+		r*) h_repositories=$h_repositories$h_out$h_nl ;;
 		*) h_packages=$h_packages$h_out$h_nl ;;
 		esac
 		;;
@@ -279,8 +281,8 @@ h_ask() {
 	esac
 }
 
-# What hardstand left here: generation, open transaction, owed restarts, receipts. It asks the questions of every
-# receipt that is not kept.
+# What hardstand left here: generation, open transaction, owed restarts, receipts. It asks for every unit that is owed a
+# restart, and the questions of every receipt that is not kept.
 h_observe_state() {
 	[ -e "$h_state" ] || return 0
 	if [ ! -r "$h_state" ] || [ ! -x "$h_state" ]; then
@@ -301,7 +303,9 @@ h_observe_state() {
 	for h_path; do
 		[ -e "$h_path" ] || continue
 		h_encode "${h_path##*/}"
+		h_is_word "${h_path##*/}" || h_refuse state "$h_state/owed/$h_out is not named like a unit; remove it"
 		printf '~owed %s\n' "$h_out"
+		h_ask_too "unit $h_out"
 	done
 	set +f
 	set -- "$h_state"/receipts/*
@@ -347,7 +351,7 @@ h_observe_texts() {
 	done
 	h_release=/etc/os-release
 	[ -r "$h_release" ] || h_release=/usr/lib/os-release
-	h_sysctl_path='' h_sysctl_value='' h_answered=$h_nl
+	h_sysctl_path='' h_sysctl_value='' h_answered=$h_nl h_os_words=' '
 	for h_line in $(grep -aHs '' -- "$h_release" /etc/machine-id /proc/cmdline /proc/filesystems \
 		/proc/swaps $h_paths); do
 		h_observe_text "${h_line%%:*}" "${h_line#*:}"
@@ -400,7 +404,11 @@ h_observe_text() {
 		esac
 		h_encode "$h_value"
 		case $2 in
-		ID=*) printf 'fact os-id %s\n' "$h_out" ;;
+		ID=*)
+			h_os_words="$h_os_words$h_value "
+			printf 'fact os-id %s\n' "$h_out"
+			;;
+		ID_LIKE=*) h_os_words="$h_os_words$h_value " ;;
 		VERSION_ID=*) printf 'fact os-version %s\n' "$h_out" ;;
 		PRETTY_NAME=*) printf 'fact os-name %s\n' "$h_out" ;;
 		esac
@@ -455,8 +463,9 @@ h_observe_facts() {
 	set -- $(uname -r -m)
 	IFS=$h_nl
 	h_kernel=${1-}
+	h_architecture=${2-}
 	h_encode "$h_kernel"
-	printf 'fact kernel %s\nfact architecture %s\n' "$h_out" "${2-}"
+	printf 'fact kernel %s\nfact architecture %s\n' "$h_out" "$h_architecture"
 	if [ -d /run/systemd/system ]; then
 		printf 'fact init systemd\n'
 	fi
@@ -469,6 +478,62 @@ h_observe_facts() {
 	! h_is_root || printf '~fact root yes\n'
 	for h_command in systemctl systemd-run dpkg apt-get dnf modprobe containerd ctr crictl curl kubelet; do
 		! h_has "$h_command" || printf '~fact command %s\n' "$h_command"
+	done
+	h_find_manager
+	[ -z "$h_manager" ] || printf 'fact packages %s\n' "$h_manager"
+	if [ "$h_manager" = dnf ] && h_can_lock; then
+		printf '~fact command versionlock\n'
+	fi
+}
+
+# Sets h_manager to what installs packages here: apt, dnf or nothing. Where there are both, os-release decides. A system
+# that is one image (ostree) and one whose packages are zypper's have neither.
+h_find_manager() {
+	h_manager=
+	if [ -e /run/ostree-booted ] || h_has zypper; then
+		return 0
+	fi
+	if h_has dpkg-query && h_has apt-get; then
+		h_manager=apt
+	fi
+	if h_has dnf && h_has rpm; then
+		case $h_manager$h_os_words in
+		' '* | *' rhel '* | *' fedora '* | *' centos '*) h_manager=dnf ;;
+		esac
+	fi
+}
+
+# Whether dnf is dnf 5: then its name is a link.
+h_is_dnf5() {
+	h_has dnf5 && [ "$(readlink -- "$(command -v dnf)")" = dnf5 ]
+}
+
+# Whether dnf can keep a package at its version: dnf 5 can, dnf 4 with its plugin versionlock.
+h_can_lock() {
+	! h_is_dnf5 || return 0
+	grep -Eiqs '^enabled *= *(1|yes|true|on) *$' /etc/dnf/plugins/versionlock.conf
+}
+
+# Sets h_locked to the names of the packages that dnf keeps at a version. The list of dnf 4 has NAME-EPOCH:VERSION-RELEASE.*
+# on a line, and others that lock less; that of dnf 5 is TOML, and its conditions follow the name.
+h_read_locks() {
+	h_locked=$h_nl
+	if h_is_dnf5; then
+		for h_line in $(grep -ahs -e '^ *name *=' -e '^ *comparator *= *"="' /etc/dnf/versionlock.toml); do
+			h_value=${h_line#*\"}
+			case $h_line in
+			*comparator*) h_locked=$h_locked$h_name$h_nl ;;
+			*) h_name=${h_value%%\"*} ;;
+			esac
+		done
+		return 0
+	fi
+	h_can_lock || return 0
+	h_value=$(grep -hs '^locklist *=' /etc/dnf/plugins/versionlock.conf)
+	h_fold "${h_value#*=}"
+	for h_line in $(grep -ahs -e '^[A-Za-z0-9].*-[0-9][0-9]*:[^-]*-[^-]*$' -- "${h_out:-/etc/dnf/plugins/versionlock.list}"); do
+		h_line=${h_line%-*}
+		h_locked=$h_locked${h_line%-*}$h_nl
 	done
 }
 
@@ -509,6 +574,8 @@ h_observe_files() {
 		h_observe_list "${h_list#* }" "${h_list%% *}"
 	done
 	[ -n "$h_paths" ] || return 0
+	h_hasher=1
+	h_has sha256sum || h_hasher=
 	for h_line in $(stat -c "file %a %f %u %g %U:%G:%n$h_nl~size %f %s %h %Y %n" -- $h_paths 2>/dev/null); do
 		h_observe_stat "$h_line"
 	done
@@ -610,6 +677,8 @@ h_observe_stat() {
 	h_encode "$h_path"
 	if [ ! -r "$h_path" ]; then
 		printf 'unreadable %s permission%%20denied\n' "$h_out"
+	elif [ -z "$h_hasher" ]; then
+		printf 'unreadable %s there%%20is%%20no%%20sha256sum\n' "$h_out"
 	elif [ "$h_size" -gt "$h_digest_limit" ]; then
 		printf 'unreadable %s larger%%20than%%2064%%20MiB\n' "$h_out"
 	else
@@ -687,7 +756,7 @@ h_observe_units() {
 	if h_has systemctl && [ -d /run/systemd/system ]; then
 		h_value=$(systemctl show --no-pager --property=LoadState,ActiveState,SubState,UnitFileState,FragmentPath \
 			--property=DropInPaths,NeedDaemonReload,ExecMainStartTimestamp,InvocationID,NRestarts,MainPID \
-			--property=Type,CanReload,StateChangeTimestamp -- $h_units 2>/dev/null)
+			--property=Type,RemainAfterExit,CanReload,StateChangeTimestamp -- $h_units 2>/dev/null)
 		h_reason='systemctl%20show%20failed'
 	else
 		h_reason='systemd%20is%20not%20running'
@@ -717,16 +786,24 @@ h_observe_units() {
 	done
 }
 
-# Packages: one dpkg-query, and one apt-cache for those that are not installed. apt-cache is kept from writing its cache.
-# shellcheck disable=SC2016,SC2086 # the format is dpkg's; splitting at newlines is the point
+# Packages, by what manages them here.
 h_observe_packages() {
 	[ -n "$h_packages" ] || return 0
-	if ! h_has dpkg-query; then
+	case $h_manager in
+	apt) h_observe_debs ;;
+	dnf) h_observe_rpms ;;
+	*)
 		for h_name in $h_packages; do
-			printf 'unanswered package %s there%%20is%%20no%%20dpkg\n' "$h_name"
+			printf 'unanswered package %s there%%20is%%20neither%%20apt%%20nor%%20dnf\n' "$h_name"
 		done
-		return 0
-	fi
+		;;
+	esac
+}
+
+# Debian packages: one dpkg-query, and one apt-cache for those that are not installed. apt-cache is kept from writing its
+# cache.
+# shellcheck disable=SC2016,SC2086 # the format is dpkg's; splitting at newlines is the point
+h_observe_debs() {
 	h_missing='' h_found=$h_nl h_half=$h_nl
 	for h_line in $(dpkg-query -W -f '${Package} ${db:Status-Want} ${db:Status-Status} ${Version}\n' -- \
 		$h_packages 2>/dev/null); do
@@ -767,6 +844,112 @@ h_observe_packages() {
 		*) printf 'candidate %s free %s\n' "$h_name" "$h_out" ;;
 		esac
 	done
+}
+
+# RPM packages: one rpm, and one dnf for those that are not installed. Of several versions the newest counts, which rpm
+# names last.
+# shellcheck disable=SC2086 # splitting at newlines is the point
+h_observe_rpms() {
+	h_missing='' h_found=$h_nl
+	h_read_locks
+	for h_line in $(rpm -q --qf 'installed %{NAME} %{EVR}\n' -- $h_packages 2>/dev/null); do
+		case $h_line in
+		'installed '*) h_found=$h_nl${h_line#installed }$h_found ;;
+		esac
+	done
+	for h_name in $h_packages; do
+		case $h_found in
+		*"$h_nl$h_name "*)
+			h_line=${h_found#*"$h_nl$h_name "}
+			h_encode "${h_line%%"$h_nl"*}"
+			case $h_locked in
+			*"$h_nl$h_name$h_nl"*) printf 'package %s hold installed %s\n' "$h_name" "$h_out" ;;
+			*) printf 'package %s install installed %s\n' "$h_name" "$h_out" ;;
+			esac
+			;;
+		*) h_missing=$h_missing$h_name$h_nl ;;
+		esac
+	done
+	[ -n "$h_missing" ] || return 0
+	h_query_dnf
+	for h_name in $h_missing; do
+		h_value=free
+		case $h_locked in
+		*"$h_nl$h_name$h_nl"*) h_value=held ;;
+		esac
+		h_out="unknown $h_reason"
+		if [ -z "$h_reason" ]; then
+			h_out=-
+			case $h_found in
+			*"$h_nl~$h_name "*)
+				h_line=${h_found#*"$h_nl~$h_name "}
+				h_encode "${h_line%%"$h_nl"*}"
+				;;
+			esac
+		fi
+		printf 'candidate %s %s %s\n' "$h_name" "$h_value" "$h_out"
+	done
+}
+
+# Sets h_found to what dnf would install of h_missing, from its cache alone; h_reason says why that is not known: a
+# repository that is not in the cache may have a newer one, and dnf calls that an error or only says so. dnf logs whatever
+# it does: here to a directory in memory, which is removed. Only root has the cache that installing uses.
+# shellcheck disable=SC2086 # splitting at newlines is the point
+h_query_dnf() {
+	h_found='' h_reason='only%20root%20may%20use%20the%20cache%20of%20dnf'
+	h_is_root || return 0
+	h_reason='there%20is%20no%20place%20for%20the%20log%20of%20dnf'
+	h_path=$(mktemp -d /dev/shm/hardstand.XXXXXX 2>/dev/null) || return 0
+	h_found=$(h_bounded 60 dnf -C --setopt=logdir="$h_path" repoquery --latest-limit=1 \
+		--arch="$h_architecture,noarch" --queryformat '~%{name} %{evr}\n' -- $h_missing 2>&1)
+	h_value=$?
+	rm -rf -- "$h_path"
+	h_found=$h_nl$h_found
+	h_reason=
+	case $h_value$h_found in
+	*"${h_nl}Error: "*)
+		h_line=${h_found#*"${h_nl}Error: "}
+		h_encode "${h_line%%"$h_nl"*}"
+		h_reason=$h_out
+		;;
+	0*) ;;
+	*) h_reason=dnf%20failed%20without%20a%20word ;;
+	esac
+}
+
+# Repositories: whether the index of packages was fetched.
+h_observe_repositories() {
+	[ -n "$h_repositories" ] || return 0
+	h_list_indexes
+	for h_name in $h_repositories; do
+		if h_is_indexed "$h_name"; then
+			printf 'repository %s indexed\n' "$h_name"
+		else
+			printf 'repository %s bare\n' "$h_name"
+		fi
+	done
+}
+
+# Sets h_found to the sources whose index apt has, each with its place: FILE:NUMBER. It must not write its cache.
+# shellcheck disable=SC2016 # the format is apt's
+h_list_indexes() {
+	h_found=
+	[ "$h_manager" = apt ] || return 0
+	h_found=$(h_bounded 60 apt-get -q -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= indextargets \
+		--format '$(SOURCESENTRY)' 'Created-By: Packages' 2>/dev/null)
+}
+
+# Whether the index of repository $1 is here. dnf keeps it under the name and 16 hexadecimal digits.
+h_is_indexed() {
+	case $h_nl$h_found in
+	*"$h_nl/etc/apt/sources.list.d/$1.sources:"*) return 0 ;;
+	esac
+	[ "$h_manager" = dnf ] || return 1
+	set +f
+	set -- "/var/cache/dnf/$1"-????????????????/repodata/repomd.xml \
+		"/var/cache/libdnf5/$1"-????????????????/repodata/repomd.xml
+	set -f
+	[ -e "$1" ] || [ -e "$2" ]
 }
 
 # The installed containerd. The dump goes over line by line, each as a field.
@@ -1012,13 +1195,13 @@ h_name_transaction() {
 
 # Refuses a host that cannot hold a transaction.
 h_require_host() {
-	h_is_root || h_refuse root 'changes need root'
+	h_is_root || h_refuse root 'changes need root: become it with sudo, or log in as root'
 	if [ ! -d /run/systemd/system ] || ! h_has systemd-run; then
-		h_refuse systemd 'changes need a host that runs systemd'
+		h_refuse systemd 'changes need systemd as the running init, and systemd-run'
 	fi
 	for h_command in base64 cat chmod chown cp date df grep head ln mkdir mv readlink rm rmdir sha256sum sleep stat sync \
 		tail timeout; do
-		h_has "$h_command" || h_refuse tools "there is no $h_command"
+		h_has "$h_command" || h_refuse tools "changes need the command $h_command, and the host has none"
 	done
 }
 
@@ -1027,11 +1210,11 @@ h_open_state() {
 	for h_path in "$h_state" "$h_state/txn" "$h_state/receipts" "$h_state/owed"; do
 		[ -e "$h_path" ] || [ -L "$h_path" ] || mkdir -- "$h_path" 2>/dev/null
 		[ "$(stat -c '%F %u %g %a' -- "$h_path" 2>/dev/null)" = 'directory 0 0 700' ] ||
-			h_refuse state "$h_path is not a directory of root with mode 0700"
+			h_refuse state "$h_path is not a directory of root with mode 0700; see who changed that, and mend it"
 	done
 	h_value=1
 	[ ! -e "$h_state/version" ] || read -r h_value <"$h_state/version"
-	[ "$h_value" = 1 ] || h_refuse version "another version of hardstand keeps its state here: format $h_value"
+	[ "$h_value" = 1 ] || h_refuse version "another version of hardstand keeps its state here, in format $h_value; use that version"
 	[ -e "$h_state/version" ] || h_put "$h_state/version" 1 || h_refuse state "$h_state cannot be written"
 }
 
@@ -1522,7 +1705,7 @@ h_perform_step() {
 	h_why='it did not work'
 	case $1 in
 	write | remove | mkdir | rmdir | attributes | sysctl | module | swapoff | install | uninstall | hold | unhold | \
-		daemon-reload | enable | disable | mask | unmask | start | stop | pause | restart | reload) ;;
+		refresh | daemon-reload | enable | disable | mask | unmask | start | stop | pause | restart | reload) ;;
 	*)
 		h_fail "unknown step $1"
 		return 0
@@ -1542,6 +1725,7 @@ h_perform_step() {
 	install) h_do_install "$@" ;;
 	uninstall) h_do_uninstall "$@" ;;
 	hold | unhold) h_do_hold "$h_kind" "$@" ;;
+	refresh) h_do_refresh "$@" ;;
 	daemon-reload) h_try h_bounded 90 systemctl daemon-reload ;;
 	enable | disable | mask | unmask) h_do_unit_file "$h_kind" "$@" ;;
 	stop) h_do_stop "$@" ;;
@@ -1719,7 +1903,9 @@ h_parents_are_safe() {
 h_fill_temp() {
 	h_why='the temporary file could not be written'
 	(set -C && cat -- "$h_dir/content/$1" >"$h_temp") 2>"$h_dir/said" || {
+		# The shell says which line of ours it was, and then what is wrong.
 		h_why=$(tail -n 1 -- "$h_dir/said")
+		h_why="nothing can be written to ${h_temp%/*}: ${h_why##*: }"
 		return 1
 	}
 	h_value=$(sha256sum <"$h_temp")
@@ -1779,7 +1965,11 @@ h_install_temp() {
 	if [ "$h_now" = absent ]; then
 		h_try ln -- "$h_temp" "$h_target" && h_try rm -- "$h_temp"
 	else
-		h_try mv -T -- "$h_temp" "$h_target"
+		h_try mv -T -- "$h_temp" "$h_target" && return
+		case $h_why in
+		*' busy') h_why='something is mounted there; unmount it, or manage the file that is mounted' ;;
+		esac
+		return 1
 	fi
 }
 
@@ -1919,11 +2109,45 @@ h_package() {
 	h_out=$(dpkg-query -W -f '${db:Status-Want} ${db:Status-Status} ${Version}\n' -- "$1" 2>/dev/null | head -n 1)
 }
 
+# dnf in the same way. Where no version is wanted, the index of the plan is used, however old it is.
+h_dnf() {
+	(
+		umask 022
+		h_bounded 900 dnf -y -q --setopt=install_weak_deps=False --setopt=clean_requirements_on_remove=False "$@"
+	)
+}
+
+# Sets h_out to the version of RPM package $1, to nothing if it is not installed.
+h_rpm() {
+	h_out=$(rpm -q --qf 'installed %{NAME} %{EVR}\n' -- "$1" 2>/dev/null | grep -a "^installed $1 " | tail -n 1)
+	h_out=${h_out##* }
+}
+
 # install NAME VERSION
 h_do_install() {
 	h_is_word "$1" && h_is_word "${2#-}x" || return 1
-	h_why='there is no apt-get'
-	h_has apt-get || return 1
+	h_why='there is neither apt nor dnf'
+	case $h_manager in
+	apt) h_do_install_deb "$@" ;;
+	dnf) h_do_install_rpm "$@" ;;
+	*) return 1 ;;
+	esac
+}
+
+h_do_install_rpm() {
+	case $2 in
+	-) h_try h_dnf --setopt='*.metadata_expire=-1' install -- "$1" || return 1 ;;
+	*) h_try h_dnf install -- "$1-$2" || return 1 ;;
+	esac
+	h_rpm "$1"
+	h_why="rpm says ${h_out:-that it is not installed}"
+	case $2 in
+	-) [ -n "$h_out" ] ;;
+	*) [ "$h_out" = "$2" ] ;;
+	esac
+}
+
+h_do_install_deb() {
 	case $2 in
 	-) h_try h_apt install --no-install-recommends --no-remove -- "$1" || return 1 ;;
 	*)
@@ -1941,8 +2165,24 @@ h_do_install() {
 # uninstall NAME
 h_do_uninstall() {
 	h_is_word "$1" || return 1
-	h_why='there is no apt-get'
-	h_has apt-get || return 1
+	h_why='there is neither apt nor dnf'
+	case $h_manager in
+	apt) h_do_uninstall_deb "$1" ;;
+	dnf) h_do_uninstall_rpm "$1" ;;
+	*) return 1 ;;
+	esac
+}
+
+# rpm says first whether others need it, which dnf would remove too.
+h_do_uninstall_rpm() {
+	h_try h_bounded 60 rpm -e --test -- "$1" || return 1
+	h_try h_dnf remove -- "$1" || return 1
+	h_rpm "$1"
+	h_why="rpm says $h_out"
+	[ -z "$h_out" ]
+}
+
+h_do_uninstall_deb() {
 	h_try h_apt -s remove -- "$1" || return 1
 	h_value=$(grep -a '^Remv ' "$h_dir/said" | grep -av "^Remv $1 ")
 	h_why="that would also remove others: $h_value"
@@ -1958,13 +2198,58 @@ h_do_uninstall() {
 
 # hold|unhold NAME
 h_do_hold() {
-	h_is_word "$2" && h_try h_bounded 60 apt-mark "$1" -- "$2" || return 1
+	h_is_word "$2" || return 1
+	h_why='there is neither apt nor dnf'
+	case $h_manager in
+	apt) h_do_hold_deb "$@" ;;
+	dnf) h_do_hold_rpm "$@" ;;
+	*) return 1 ;;
+	esac
+}
+
+# What is installed is locked, so no repository needs to be asked.
+h_do_hold_rpm() {
+	h_why='dnf here has no versionlock: its package is python3-dnf-plugin-versionlock'
+	h_can_lock || return 1
+	case $1 in
+	hold) h_try h_dnf --disablerepo='*' versionlock add "$2" || return 1 ;;
+	*) h_try h_dnf --disablerepo='*' versionlock delete "$2" || return 1 ;;
+	esac
+	h_read_locks
+	h_why='its list of locks says otherwise'
+	case "$1 $h_locked" in
+	'hold '*"$h_nl$2$h_nl"*) ;;
+	'hold '* | *"$h_nl$2$h_nl"*) return 1 ;;
+	esac
+}
+
+h_do_hold_deb() {
+	h_try h_bounded 60 apt-mark "$1" -- "$2" || return 1
 	h_package "$2"
 	h_why="dpkg says $h_out"
 	case "$1 $h_out" in
 	'hold hold '*) ;;
 	'hold '* | 'unhold hold '*) return 1 ;;
 	esac
+}
+
+# refresh REPOSITORY: fetches its index, and no other. apt before 2.1 only warns of what it could not fetch.
+h_do_refresh() {
+	h_is_word "$1" || return 1
+	h_why='there is neither apt nor dnf'
+	case $h_manager in
+	apt)
+		h_try h_apt -o Dir::Etc::sourcelist="/etc/apt/sources.list.d/$1.sources" -o Dir::Etc::sourceparts=- \
+			-o APT::Get::List-Cleanup=0 -o APT::Update::Error-Mode=any update || return 1
+		h_why=$(grep -a '^W: .*ailed' "$h_dir/said" | tail -n 1)
+		[ -z "$h_why" ] || return 1
+		;;
+	dnf) h_try h_dnf --refresh makecache --repo="$1" || return 1 ;;
+	*) return 1 ;;
+	esac
+	h_list_indexes
+	h_why='and yet there is no index of it'
+	h_is_indexed "$1"
 }
 
 # -------------------------------------------------------------------------------------------------------------- units
@@ -2057,6 +2342,9 @@ h_do_gated() {
 		h_cri_version "$h_socket"
 		h_base_cri=$?
 	fi
+	# A unit that does not pass is owed a restart: it may look fine whenever it is asked.
+	h_why='its owed restart could not be noted'
+	[ "$h_verb" = reload ] || h_owe "$h_service" || return 1
 	if h_act_and_gate; then
 		case $h_verb in
 		reload) h_settle_own "$h_service" ;;
@@ -2099,7 +2387,9 @@ h_wait_active() {
 		active) [ "$h_invocation" = "$h_before" ] || return 0 ;;
 		failed) return 1 ;;
 		inactive)
-			[ "$h_type" = oneshot ] && [ "$h_result" = success ] && [ "$h_invocation" != "$h_before" ]
+			[ "$h_type $h_result" = 'oneshot success' ] || return 1
+			h_why='it ran and is over: a unit of Type=oneshot without RemainAfterExit=yes does not stay active'
+			[ "$h_verb" != start ] && [ "$h_invocation" != "$h_before" ]
 			return
 			;;
 		esac

@@ -1,6 +1,6 @@
 //! The far side: the program that runs on a host, and the wire form between it and us.
 //!
-//! Start at [`PROGRAM`], whose header says what it keeps on a host. A request is that program and one call, whose
+//! Start at [`PROGRAM`], whose header says what it keeps on a host; [`WINDOWS_PROGRAM`] is the same for Windows. A request is that program and one call, whose
 //! here-document holds the data, all in braces, so that a request that was cut off runs nothing and no value is ever code.
 //! Nothing here talks to a host: requests are bytes, and answers are parsed from bytes.
 
@@ -10,6 +10,7 @@ mod cri;
 mod field;
 mod journal;
 mod questions;
+mod windows;
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,12 +18,16 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::name::{Digest, HostName, NameError};
+use crate::facts::Os;
+use crate::name::{Digest, HostName, NameError, ResourceId};
+use crate::plan::HostPlan;
+use crate::question::Question;
 
 pub use answers::{AnswerError, MAX_ANSWER, parse_finished, parse_probe};
 pub use bundle::begin_request;
 pub use journal::{FinalStatus, JournalEvent, Reader};
 pub use questions::probe_request;
+pub use windows::{WINDOWS_PROGRAM, windows_command};
 
 /// The program, as a bundle carries it and as it is sent to `sh -s` for all but a probe.
 pub const PROGRAM: &str = include_str!("hardstand.sh");
@@ -111,6 +116,74 @@ impl<'de> Deserialize<'de> for TransactionId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// The far side of a host: what requests to it are made of. The answers are the same everywhere.
+///
+/// The functions beside it make those for `sh`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FarSide {
+    /// [`PROGRAM`], run by `sh -s`.
+    Shell,
+    /// [`WINDOWS_PROGRAM`], run by [`windows_command`].
+    PowerShell,
+}
+
+impl FarSide {
+    /// Returns the far side of the hosts with an operating system.
+    pub fn of(os: Os) -> Self {
+        match os {
+            Os::Linux => Self::Shell,
+            Os::Windows => Self::PowerShell,
+        }
+    }
+
+    /// As [`probe_request`].
+    pub fn probe_request(
+        self,
+        questions: &[Question],
+        keep: &[ResourceId],
+        nonce: &Nonce,
+    ) -> Vec<u8> {
+        match self {
+            Self::Shell => probe_request(questions, keep, nonce),
+            Self::PowerShell => windows::probe(nonce, &questions::data(questions, keep)),
+        }
+    }
+
+    /// As [`begin_request`].
+    pub fn begin_request(
+        self,
+        plan: &HostPlan,
+        transaction: &TransactionId,
+        operator: &str,
+        plan_digest: &Digest,
+        nonce: &Nonce,
+    ) -> Vec<u8> {
+        if self == Self::Shell {
+            return begin_request(plan, transaction, operator, plan_digest, nonce);
+        }
+        let bytes = bundle::bytes(plan, operator, plan_digest, windows::task_program());
+        let digest = Digest::of(&bytes);
+        let arguments = [transaction.as_str(), digest.as_str()];
+        windows::request(nonce, "begin", &arguments, &bytes)
+    }
+
+    /// As [`status_request`].
+    pub fn status_request(self, transaction: &TransactionId, nonce: &Nonce) -> Vec<u8> {
+        match self {
+            Self::Shell => status_request(transaction, nonce),
+            Self::PowerShell => windows::request(nonce, "status", &[transaction.as_str()], &[]),
+        }
+    }
+
+    /// As [`purge_request`].
+    pub fn purge_request(self, nonce: &Nonce) -> Vec<u8> {
+        match self {
+            Self::Shell => purge_request(nonce),
+            Self::PowerShell => windows::request(nonce, "purge", &[], &[]),
+        }
     }
 }
 

@@ -9,6 +9,11 @@ use super::{Nonce, PROBE_PROGRAM, call};
 /// Returns the request that asks a host some questions. The receipts of `keep` are of resources that are still wanted;
 /// the questions of every other receipt on the host are answered too.
 pub fn probe_request(questions: &[Question], keep: &[ResourceId], nonce: &Nonce) -> Vec<u8> {
+    call(&PROBE_PROGRAM, nonce, "probe", &[], &data(questions, keep))
+}
+
+/// Returns the lines that a probe reads.
+pub(super) fn data(questions: &[Question], keep: &[ResourceId]) -> Vec<u8> {
     let mut data = String::new();
     for resource in keep {
         data.push_str(&format!("keep {}\n", resource.record_name()));
@@ -18,7 +23,7 @@ pub fn probe_request(questions: &[Question], keep: &[ResourceId], nonce: &Nonce)
         data.push('\n');
     }
     data.push_str("end\n");
-    call(&PROBE_PROGRAM, nonce, "probe", &[], data.as_bytes())
+    data.into_bytes()
 }
 
 /// Returns a question as one line, without its end.
@@ -32,6 +37,7 @@ pub(super) fn line(question: &Question) -> String {
         Question::Module(name) => format!("module {}", encode(name.as_str())),
         Question::Unit(name) => format!("unit {}", encode(name.as_str())),
         Question::Package(name) => format!("package {}", encode(name.as_str())),
+        Question::Repository(name) => format!("repository {}", encode(name.as_str())),
         Question::Containerd(path) => format!("containerd {}", encode(path.as_str())),
         Question::Cri(socket) => format!("cri {}", encode(socket.as_str())),
         Question::Kubelet(unit) => format!("kubelet {}", encode(unit.as_str())),

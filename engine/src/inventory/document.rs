@@ -13,6 +13,7 @@ use super::range::{MOST_NAMES, split_list};
 use super::refused::refuse_fields;
 use super::{Become, Host, Ssh, expand};
 use crate::diagnostic::{Diagnostic, Problems};
+use crate::facts::Os;
 use crate::name::HostName;
 use crate::source::{Sources, Span};
 use crate::spec::schema::{self, Field, Texts, unknown_field};
@@ -70,6 +71,7 @@ struct Reader<'a> {
 #[derive(Debug, Clone, Default)]
 struct Declared {
     address: Option<String>,
+    os: Option<Os>,
     ssh: Ssh,
     privilege: Option<Become>,
     labels: BTreeMap<String, String>,
@@ -79,11 +81,15 @@ struct Declared {
 impl Reader<'_> {
     fn hosts(&mut self, body: &Node, hosts: &mut Vec<Host>) {
         let defaults = match body.get("defaults") {
-            Some(node) => self.declared(node),
+            Some(node) => {
+                let defaults = self.declared(node);
+                self.check_become(&defaults, Os::default(), node);
+                defaults
+            }
             None => Declared::default(),
         };
         if let Some(address) = defaults_address(body) {
-            let known = ["ssh", "become", "labels", "vars"];
+            let known = ["os", "ssh", "become", "labels", "vars"];
             self.problems
                 .push(unknown_field("address", address.key_span, &known));
         }
@@ -102,6 +108,7 @@ impl Reader<'_> {
     fn host(&mut self, entry: &Entry, defaults: &Declared) -> Vec<Host> {
         let names = self.names(entry);
         let declared = self.declared(&entry.node);
+        self.check_become(&declared, defaults.os.unwrap_or_default(), &entry.node);
         if declared.address.is_none()
             && let Some(name) = names.first()
         {
@@ -156,6 +163,7 @@ impl Reader<'_> {
         };
         let HostFields {
             address,
+            os,
             ssh,
             r#become,
             labels,
@@ -164,10 +172,22 @@ impl Reader<'_> {
         let ssh = ssh.unwrap_or_default();
         Declared {
             address: self.address(address, ssh.address.as_deref(), node),
+            os,
             ssh: self.ssh(&ssh, node.get("ssh").unwrap_or(node)),
             privilege: r#become,
             labels: self.labels(labels.unwrap_or_default(), node),
             vars: self.vars(vars.unwrap_or_default(), node),
+        }
+    }
+
+    /// There is no sudo on Windows. What the defaults say for the other hosts does not count there.
+    fn check_become(&mut self, declared: &Declared, usual: Os, node: &Node) {
+        if declared.os.unwrap_or(usual) == Os::Windows && declared.privilege == Some(Become::Sudo) {
+            let message = "`become: sudo` does not apply to a Windows host";
+            self.problems.push(
+                Diagnostic::error("E330", node.span_at(&["become"]), message)
+                    .help("leave it out, and log in as a member of Administrators"),
+            );
         }
     }
 
@@ -311,12 +331,20 @@ fn host(name: HostName, declared: &Declared, defaults: &Declared, span: Span) ->
         .user
         .as_ref()
         .is_some_and(|user| user.as_str() == "root");
-    let usual = if is_root { Become::None } else { Become::Sudo };
+    let os = declared.os.or(defaults.os).unwrap_or_default();
+    let privilege = match os {
+        Os::Windows => Become::None,
+        Os::Linux => {
+            let usual = if is_root { Become::None } else { Become::Sudo };
+            declared.privilege.or(defaults.privilege).unwrap_or(usual)
+        }
+    };
     Host {
         address: declared.address.clone().unwrap_or_else(|| name.to_string()),
         name,
+        os,
         ssh,
-        privilege: declared.privilege.or(defaults.privilege).unwrap_or(usual),
+        privilege,
         labels: joined(&declared.labels, &defaults.labels),
         vars: joined(&declared.vars, &defaults.vars),
         span,

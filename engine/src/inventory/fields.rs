@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, Visitor};
 
 use super::Become;
+use crate::facts::Os;
 use crate::name::UserName;
 
 /// What an inventory holds beside its envelope.
@@ -31,9 +32,11 @@ pub(super) struct InventoryFields {
 pub(super) struct HostFields {
     /// Host name or IP address to reach it at, if not its name.
     pub(super) address: Option<String>,
+    /// Its operating system: `linux` (the default) or `windows`, which is reached over OpenSSH by an administrator.
+    pub(super) os: Option<Os>,
     /// How ssh reaches it.
     pub(super) ssh: Option<SshFields>,
-    /// How privileges are gained: `sudo`, or `none` where the login user is root.
+    /// How privileges are gained: `sudo`, or `none` where the login user is root. It is always `none` on Windows.
     pub(super) r#become: Option<Become>,
     /// Labels, for selectors.
     pub(super) labels: Option<BTreeMap<String, String>>,

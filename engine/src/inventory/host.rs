@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{JumpHost, natural_cmp};
+use crate::facts::Os;
 use crate::name::{HostName, UserName};
 use crate::source::Span;
 
@@ -25,6 +26,8 @@ pub struct Host {
     pub name: HostName,
     /// Host name or IP address it is reached at; its name unless the inventory says otherwise.
     pub address: String,
+    /// Its operating system.
+    pub os: Os,
     /// How ssh reaches it.
     pub ssh: Ssh,
     /// How privileges are gained on it.
@@ -62,7 +65,7 @@ pub struct Ssh {
 pub enum Become {
     /// With `sudo`, which must not ask for a password.
     Sudo,
-    /// Not at all: the login user is root.
+    /// Not at all: the login user is root, or an administrator of a Windows host.
     None,
 }
 

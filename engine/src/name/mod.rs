@@ -48,6 +48,7 @@ pub fn check_format(format: &str, text: &str) -> Result<(), NameError> {
     match format {
         HostName::FORMAT => HostName::check(text),
         NodeName::FORMAT => NodeName::check(text),
+        CheckId::FORMAT => CheckId::check(text),
         UserName::FORMAT => UserName::check(text),
         AbsPath::FORMAT => AbsPath::check(text),
         SysctlKey::FORMAT => SysctlKey::check(text),
@@ -55,6 +56,7 @@ pub fn check_format(format: &str, text: &str) -> Result<(), NameError> {
         UnitName::FORMAT => UnitName::check(text),
         PackageName::FORMAT => PackageName::check(text),
         PackageVersion::FORMAT => PackageVersion::check(text),
+        RepositoryName::FORMAT => RepositoryName::check(text),
         FileMode::FORMAT => FileMode::check(text),
         ResourceId::FORMAT => ResourceId::check(text),
         _ => Ok(()),
@@ -130,6 +132,10 @@ name_type!(
     NodeName, "node-name", "the name of a node of a cluster"
 );
 name_type!(
+    /// The name of a check: `H` and three digits.
+    CheckId, "check-id", "the name of a check such as H012"
+);
+name_type!(
     /// A login name on a host.
     UserName, "user-name", "a user or group name"
 );
@@ -151,12 +157,16 @@ name_type!(
     UnitName, "unit-name", "a systemd unit name with its suffix"
 );
 name_type!(
-    /// A Debian package name (Debian policy 5.6.1).
+    /// The name of a package: of Debian (Debian policy 5.6.1) or an RPM package.
     PackageName, "package-name", "a package name"
 );
 name_type!(
-    /// An exact Debian package version (Debian policy 5.6.12).
+    /// An exact version: of a Debian package (Debian policy 5.6.12), or `[EPOCH:]VERSION-RELEASE` of an RPM package.
     PackageVersion, "package-version", "an exact package version"
+);
+name_type!(
+    /// The name of a package repository, and so of the files that define it (sources.list(5), dnf.conf(5)).
+    RepositoryName, "repository-name", "the name of a package repository"
 );
 
 impl HostName {
@@ -184,10 +194,38 @@ impl NodeName {
     }
 }
 
+impl CheckId {
+    fn check(text: &str) -> Result<(), NameError> {
+        match text.as_bytes() {
+            [b'H', digits @ ..] if digits.len() == 3 && digits.iter().all(u8::is_ascii_digit) => {
+                Ok(())
+            }
+            _ => Err(
+                NameError::new(format!("`{text}` is not the name of a check"))
+                    .help("write H and three digits, such as H012; `hardstand explain` lists all"),
+            ),
+        }
+    }
+
+    fn canonical(text: &str) -> String {
+        text.to_owned()
+    }
+}
+
 impl UserName {
     fn check(text: &str) -> Result<(), NameError> {
         if let Some(rest) = text.strip_prefix('_') {
             return Self::check(rest);
+        }
+        let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        if is_number && text.parse::<u32>().is_ok_and(|number| number < u32::MAX) {
+            return Ok(());
+        }
+        if is_number {
+            return Err(NameError::new(format!(
+                "the number of a user is at most {}",
+                u32::MAX - 1
+            )));
         }
         check_word("a user name", text, 32, |c| matches!(c, '.' | '-' | '_'))
     }
@@ -214,6 +252,27 @@ impl AbsPath {
     /// Returns the path of an entry below this one.
     pub fn join(&self, name: &str) -> Result<Self, NameError> {
         format!("{}/{name}", self.0.trim_end_matches('/')).parse()
+    }
+
+    /// Returns the path as Windows writes it, if it is one of Windows: `/C:/x` is `C:\x`, and `/pipe/x` is `\\.\pipe\x`.
+    ///
+    /// Paths of Windows hosts travel in the form that OpenSSH's sftp has for them. A component that Windows would read as
+    /// another, such as one that ends with a dot, is none.
+    pub fn on_windows(&self) -> Option<String> {
+        if let Some(pipe) = self.0.strip_prefix("/pipe/") {
+            let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+            return pipe
+                .chars()
+                .all(is_plain)
+                .then(|| format!(r"\\.\pipe\{pipe}"));
+        }
+        let (drive, below) = self.0.strip_prefix('/')?.split_once(":/")?;
+        let is_drive = drive.len() == 1 && drive.starts_with(|c: char| c.is_ascii_alphabetic());
+        let is_name = |name: &str| {
+            !name.ends_with(['.', ' ']) && !name.contains(['\\', ':', '*', '?', '"', '<', '>', '|'])
+        };
+        (is_drive && below.split('/').all(is_name))
+            .then(|| format!(r"{drive}:\{}", below.replace('/', r"\")))
     }
 
     fn check(text: &str) -> Result<(), NameError> {
@@ -372,7 +431,7 @@ impl UnitName {
 impl PackageName {
     fn check(text: &str) -> Result<(), NameError> {
         check_word("a package name", text, 128, |c| {
-            matches!(c, '.' | '-' | '+')
+            matches!(c, '.' | '-' | '+' | '_')
         })
     }
 
@@ -384,7 +443,19 @@ impl PackageName {
 impl PackageVersion {
     fn check(text: &str) -> Result<(), NameError> {
         check_word("a package version", text, 128, |c| {
-            matches!(c, '.' | '-' | '+' | '~' | ':')
+            matches!(c, '.' | '-' | '+' | '~' | ':' | '^' | '_')
+        })
+    }
+
+    fn canonical(text: &str) -> String {
+        text.to_owned()
+    }
+}
+
+impl RepositoryName {
+    fn check(text: &str) -> Result<(), NameError> {
+        check_word("a repository name", text, 64, |c| {
+            matches!(c, '.' | '-' | '_')
         })
     }
 

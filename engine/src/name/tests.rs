@@ -23,7 +23,15 @@ fn hostile_names_are_refused() {
     ] {
         assert!(!verdict::<HostName>(text), "host {text:?}");
     }
-    for text in ["-l", "root;id", "%r", "", "a\n"] {
+    for text in [
+        "-l",
+        "root;id",
+        "%r",
+        "",
+        "a\n",
+        "4294967295",
+        "99999999999",
+    ] {
         assert!(!verdict::<UserName>(text), "user {text:?}");
     }
     for text in [
@@ -65,6 +73,9 @@ fn hostile_names_are_refused() {
     for text in ["-o APT::x", "./evil.deb", "foo=1", ""] {
         assert!(!verdict::<PackageName>(text), "package {text:?}");
     }
+    for text in ["a/b", "-x", "a b", "../x", "a*"] {
+        assert!(!verdict::<RepositoryName>(text), "repository {text:?}");
+    }
     for text in ["0999", "1777777", "rw-", "4755", "64", "00644"] {
         assert!(!verdict::<FileMode>(text), "mode {text:?}");
     }
@@ -86,6 +97,8 @@ fn ordinary_names_are_taken_in_canonical_form() {
     );
     assert!(verdict::<UnitName>("getty@tty1.service"));
     assert!(verdict::<PackageVersion>("1:1.6.20~ds1-1+deb12u2"));
+    assert!(verdict::<PackageVersion>("2:1.0_rc1^git20240101-3.el9_4"));
+    assert!(verdict::<PackageName>("mod_ssl"));
 }
 
 #[test]
@@ -96,5 +109,39 @@ fn sysctl_spellings_meet_in_one_key() {
     ] {
         let key = SysctlKey::from_file(spelling).unwrap();
         assert_eq!(key.proc_path(), "net/ipv4/conf/eth0.100/forwarding");
+    }
+}
+
+#[test]
+fn paths_of_windows_are_told_from_others() {
+    let on_windows = |text: &str| text.parse::<AbsPath>().unwrap().on_windows();
+    for (text, expected) in [
+        (
+            "/C:/Program Files/containerd/config.toml",
+            r"C:\Program Files\containerd\config.toml",
+        ),
+        ("/d:/x", r"d:\x"),
+        (
+            "/pipe/containerd-containerd",
+            r"\\.\pipe\containerd-containerd",
+        ),
+    ] {
+        assert_eq!(on_windows(text).as_deref(), Some(expected), "{text}");
+    }
+    for text in [
+        "/etc/containerd/config.toml",
+        "/C:",
+        "/CC:/x",
+        "/1:/x",
+        "/C:/a:stream",
+        "/C:/a\\b",
+        "/C:/a./b",
+        "/C:/a /b",
+        "/C:/a*",
+        "/C:/\"a\"",
+        "/pipe/a/b",
+        "/pipe/a b",
+    ] {
+        assert_eq!(on_windows(text), None, "{text}");
     }
 }

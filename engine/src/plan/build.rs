@@ -4,15 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use similar::TextDiff;
 
+use crate::check::Checked;
 use crate::cluster::{ClusterPlan, bracket};
 use crate::graph::{Graph, GraphNode, Predecessor};
-use crate::name::{HostName, ResourceId};
+use crate::name::{HostName, ResourceId, UnitName};
 use crate::plan::{Change, HostPlan, Unplanned, Verdict};
 use crate::question::{Observed, Unanswered};
 use crate::receipt::Receipt;
 use crate::resource::{
-    Action, Decision, Edge, Proposal, Provider, Reason, Situation, TextChange, desired_digest,
+    Action, Decision, Edge, Proposal, Provider, Reason, Resource, Situation, TextChange,
+    desired_digest,
 };
+use crate::source::Position;
+use crate::state::State;
 use crate::step::{Disruption, Step};
 
 /// Lines of context around a change in a diff.
@@ -26,25 +30,17 @@ pub fn plan_host(
     observed: &Observed,
 ) -> HostPlan {
     let named = graph.ids();
-    let mut walk = Walk::new(observed, drains(graph, observed));
-    walk.dropped = observed
-        .receipts
-        .values()
-        .filter(|receipt| receipt.created && !named.contains(&receipt.resource))
-        .map(|receipt| receipt.resource.clone())
-        .collect();
-    for (node, predecessors) in graph.nodes_with_predecessors() {
-        walk.visit(node, &predecessors);
+    let mut walk = Walk::new(observed, providers, drains(graph, observed));
+    walk.find_removals(&named);
+    for (node, mut predecessors) in graph.nodes_with_predecessors() {
+        let removed = walk.remove_before(&node.id);
+        predecessors.extend(removed.iter().map(notifier));
+        walk.visit(&Visited::from(node), &predecessors);
     }
-    // From the last name to the first, so that what stands in a directory is removed before it.
-    for receipt in observed
-        .receipts
-        .values()
-        .rev()
-        .filter(|receipt| !named.contains(&receipt.resource))
-    {
-        walk.visit_removal(receipt, providers);
-    }
+    walk.remove_rest();
+    walk.visit_unnamed(&named);
+    walk.unplanned.extend(unknown_records(observed));
+    let checks = check(graph, observed, &walk.changes);
     HostPlan {
         host: host.clone(),
         facts: observed.facts.clone(),
@@ -54,6 +50,7 @@ pub fn plan_host(
         unchanged: walk.unchanged,
         forgotten: walk.forgotten,
         cluster: cluster(graph, host, observed, &walk.changes),
+        checks,
         changes: walk.changes,
     }
 }
@@ -88,10 +85,66 @@ fn cluster(
     )
 }
 
+/// Returns what stands for all that the host's records would tell, where they cannot be read.
+fn unknown_records(observed: &Observed) -> Option<Unplanned> {
+    observed.facts.records_unreadable.then(|| Unplanned {
+        resource: ResourceId::new("hardstand", "records"),
+        verdict: Verdict::Unknown,
+        reason: "only root may read what hardstand keeps on the host, so what is no longer named and which restarts are owed \
+                 is not known"
+            .to_owned(),
+        help: Some("plan as root: write `become: sudo` in the inventory, or log in as root".to_owned()),
+        source: None,
+    })
+}
+
+fn notifier(id: &ResourceId) -> Predecessor<'_> {
+    Predecessor {
+        id,
+        edge: Edge::Notifies,
+    }
+}
+
+/// A resource to be planned.
+struct Visited<'a> {
+    id: ResourceId,
+    resource: &'a dyn Resource,
+    /// Where the spec asks for it.
+    source: Option<&'a Position>,
+}
+
+impl<'a> From<&'a GraphNode> for Visited<'a> {
+    fn from(node: &'a GraphNode) -> Self {
+        Self {
+            id: node.id.clone(),
+            resource: &*node.resource,
+            source: Some(&node.position),
+        }
+    }
+}
+
+/// The removal of a resource that no spec names any more. What is decided about it may depend on what is planned before it.
+struct Removal<'a> {
+    receipt: &'a Receipt,
+    /// The resources that may take notice of it, whether a spec names them or not.
+    notifies: BTreeSet<ResourceId>,
+}
+
+/// Holds a host against the checks of its graph: as it is, and as it will be after the changes.
+fn check(graph: &Graph, observed: &Observed, changes: &[Change]) -> Checked {
+    let now = State::now(observed);
+    if changes.is_empty() {
+        return Checked::of(graph.checks(), &now, None);
+    }
+    let steps = changes.iter().flat_map(|change| &change.steps);
+    Checked::of(graph.checks(), &now, Some(&State::after(observed, steps)))
+}
+
 /// The state of planning one host, resource by resource.
 struct Walk<'a> {
     observed: &'a Observed,
     drains: bool,
+    providers: &'a [Box<dyn Provider>],
     proposed: BTreeMap<ResourceId, Proposal>,
     /// For each resource, the changes that must succeed before anything that comes after it.
     awaited: BTreeMap<ResourceId, BTreeSet<ResourceId>>,
@@ -99,6 +152,10 @@ struct Walk<'a> {
     held_up: BTreeSet<ResourceId>,
     /// Resources that hardstand created and that no spec names any more.
     dropped: BTreeSet<ResourceId>,
+    /// Removals that are still to come.
+    removals: Vec<Removal<'a>>,
+    /// Units that take notice of removals, or are owed a restart, each with what notifies it.
+    concerned: BTreeMap<UnitName, BTreeSet<ResourceId>>,
     changes: Vec<Change>,
     unplanned: Vec<Unplanned>,
     unchanged: Vec<ResourceId>,
@@ -106,14 +163,18 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(observed: &'a Observed, drains: bool) -> Self {
+    fn new(observed: &'a Observed, providers: &'a [Box<dyn Provider>], drains: bool) -> Self {
+        let owed = observed.owed.iter().cloned();
         Self {
             observed,
             drains,
+            providers,
             proposed: BTreeMap::new(),
             awaited: BTreeMap::new(),
             held_up: BTreeSet::new(),
             dropped: BTreeSet::new(),
+            removals: Vec::new(),
+            concerned: owed.map(|unit| (unit, BTreeSet::new())).collect(),
             changes: Vec::new(),
             unplanned: Vec::new(),
             unchanged: Vec::new(),
@@ -121,7 +182,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn visit(&mut self, node: &GraphNode, predecessors: &[Predecessor<'_>]) {
+    fn visit(&mut self, node: &Visited<'_>, predecessors: &[Predecessor<'_>]) {
         let receipt = self.observed.receipts.get(&node.id);
         let notified_by = self.notifiers(predecessors);
         let decision = node.resource.decide(&Situation {
@@ -155,7 +216,7 @@ impl<'a> Walk<'a> {
                         )
                     }
                 };
-                self.hold_up(&node.id, Some(node), (Verdict::Unknown, reason, None));
+                self.hold_up(&node.id, node.source, (Verdict::Unknown, reason, None));
             }
             (Verdicted::Change(proposal), None) => {
                 self.changes
@@ -164,7 +225,7 @@ impl<'a> Walk<'a> {
                     .insert(node.id.clone(), BTreeSet::from([node.id.clone()]));
                 self.proposed.insert(node.id.clone(), proposal);
             }
-            (Verdicted::HeldUp(why), _) => self.hold_up(&node.id, Some(node), why),
+            (Verdicted::HeldUp(why), _) => self.hold_up(&node.id, node.source, why),
         }
     }
 
@@ -196,7 +257,7 @@ impl<'a> Walk<'a> {
             .collect()
     }
 
-    fn hold_up(&mut self, resource: &ResourceId, node: Option<&GraphNode>, why: HeldUp) {
+    fn hold_up(&mut self, resource: &ResourceId, source: Option<&Position>, why: HeldUp) {
         let (verdict, reason, help) = why;
         self.held_up.insert(resource.clone());
         self.unplanned.push(Unplanned {
@@ -204,11 +265,32 @@ impl<'a> Walk<'a> {
             verdict,
             reason,
             help,
-            source: node.map(|node| node.position.clone()),
+            source: source.cloned(),
         });
     }
 
-    fn visit_removal(&mut self, receipt: &Receipt, providers: &[Box<dyn Provider>]) {
+    /// Finds all that hardstand recorded and no spec names any more: from the last name to the first, so that what stands in
+    /// a directory is removed before it.
+    fn find_removals(&mut self, named: &BTreeSet<&ResourceId>) {
+        let unnamed = |receipt: &&Receipt| !named.contains(&receipt.resource);
+        let receipts = self.observed.receipts.values().filter(unnamed);
+        self.dropped = receipts
+            .clone()
+            .filter(|receipt| receipt.created)
+            .map(|receipt| receipt.resource.clone())
+            .collect();
+        for receipt in receipts.rev() {
+            let units = match self.decide_removal(receipt) {
+                Verdicted::Change(proposal) => proposal.notifies,
+                Verdicted::Converged | Verdicted::HeldUp(_) => BTreeSet::new(),
+            };
+            let resources = units.iter().filter_map(|unit| self.unnamed_unit(unit));
+            let notifies = resources.map(|resource| resource.id()).collect();
+            self.removals.push(Removal { receipt, notifies });
+        }
+    }
+
+    fn decide_removal(&self, receipt: &Receipt) -> Verdicted {
         let resource = &receipt.resource;
         let situation = Situation {
             observed: self.observed,
@@ -218,17 +300,77 @@ impl<'a> Walk<'a> {
             dropped: &self.dropped,
             drains: self.drains,
         };
-        let provider = providers
+        let provider = self
+            .providers
             .iter()
             .find(|provider| provider.kinds().contains(&resource.kind()));
-        let decision = match provider {
+        Verdicted::from(match provider {
             Some(provider) if receipt.created => provider.remove(resource, &situation),
             _ => Ok(Decision::Converged),
-        };
-        match Verdicted::from(decision) {
-            Verdicted::Converged => self.forgotten.push(resource.clone()),
-            Verdicted::Change(proposal) => self.changes.push(removal_of(resource, &proposal)),
-            Verdicted::HeldUp(why) => self.hold_up(resource, None, why),
+        })
+    }
+
+    fn unnamed_unit(&self, unit: &UnitName) -> Option<Box<dyn Resource>> {
+        self.providers
+            .iter()
+            .find_map(|provider| provider.unnamed_unit(unit))
+    }
+
+    /// Plans the removals that a resource takes notice of, so that they are done when it does. Returns what is removed,
+    /// earlier or now.
+    fn remove_before(&mut self, resource: &ResourceId) -> Vec<ResourceId> {
+        let (now, later): (Vec<_>, _) = std::mem::take(&mut self.removals)
+            .into_iter()
+            .partition(|removal| removal.notifies.contains(resource));
+        self.removals = later;
+        now.into_iter()
+            .map(|removal| {
+                self.visit_removal(removal.receipt);
+                removal.receipt.resource.clone()
+            })
+            .collect()
+    }
+
+    /// Plans the removals that are left. They come last.
+    fn remove_rest(&mut self) {
+        for removal in std::mem::take(&mut self.removals) {
+            self.visit_removal(removal.receipt);
+        }
+    }
+
+    /// Plans the units that no spec names, and that take notice of a removal or are owed a restart.
+    fn visit_unnamed(&mut self, named: &BTreeSet<&ResourceId>) {
+        for (unit, notifiers) in std::mem::take(&mut self.concerned) {
+            let Some(resource) = self.unnamed_unit(&unit) else {
+                continue;
+            };
+            let visited = Visited {
+                id: resource.id(),
+                resource: &*resource,
+                source: None,
+            };
+            if !named.contains(&visited.id) {
+                let notifiers: Vec<_> = notifiers.iter().map(notifier).collect();
+                self.visit(&visited, &notifiers);
+            }
+        }
+    }
+
+    fn visit_removal(&mut self, receipt: &Receipt) {
+        let resource = receipt.resource.clone();
+        match self.decide_removal(receipt) {
+            Verdicted::Converged => self.forgotten.push(resource),
+            Verdicted::Change(proposal) => {
+                for unit in &proposal.notifies {
+                    let notifiers = self.concerned.entry(unit.clone()).or_default();
+                    notifiers.insert(resource.clone());
+                }
+                self.changes.push(removal_of(&resource, &proposal));
+                let itself = BTreeSet::from([resource.clone()]);
+                self.awaited.insert(resource.clone(), itself);
+                self.proposed.insert(resource, proposal);
+            }
+            Verdicted::HeldUp(why) => self.hold_up(&resource, None, why),
         }
     }
 }
@@ -267,12 +409,12 @@ impl From<Result<Decision, Unanswered>> for Verdicted {
 }
 
 fn change_of(
-    node: &GraphNode,
+    node: &Visited<'_>,
     proposal: &Proposal,
     receipt: Option<&Receipt>,
     awaited: BTreeSet<ResourceId>,
 ) -> Change {
-    let desired = desired_digest(&*node.resource);
+    let desired = desired_digest(node.resource);
     let created =
         proposal.action == Action::Create || receipt.is_some_and(|receipt| receipt.created);
     let record = Receipt {
@@ -289,10 +431,11 @@ fn change_of(
         differences: proposal.differences.clone(),
         diffs: diffs_of(&proposal.texts),
         disruption: disruption_of(proposal),
-        source: Some(node.position.clone()),
+        source: node.source.cloned(),
         requires: awaited.into_iter().collect(),
         steps: proposal.steps.clone(),
-        receipt: Some(record),
+        // What no spec names is not recorded: there would be nothing to remove.
+        receipt: node.source.map(|_| record),
     }
 }
 
@@ -355,7 +498,7 @@ mod tests {
     use crate::facts::Facts;
     use crate::name::SysctlKey;
     use crate::question::{Answer, Question, SysctlState};
-    use crate::resource::{Declared, Relation, Resource};
+    use crate::resource::{Declared, Relation};
     use crate::source::{Sources, Span};
     use crate::step::Gate;
 

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::check::Checked;
 use crate::cluster::ClusterPlan;
-use crate::facts::Facts;
+use crate::facts::{Facts, Init};
 use crate::name::{HostName, ResourceId};
 use crate::question::Question;
 use crate::receipt::Receipt;
@@ -101,6 +102,8 @@ pub struct HostPlan {
     /// What is done to the cluster around the changes; none if the spec names no cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<ClusterPlan>,
+    /// What the checks say about the host as it is and as it will be.
+    pub checks: Checked,
 }
 
 impl HostPlan {
@@ -174,6 +177,19 @@ pub enum Verdict {
     Unknown,
     /// It must not or cannot be changed.
     Refused,
+}
+
+impl HostPlan {
+    /// Returns why the host cannot be changed at all, whatever the plan holds.
+    pub fn obstacle(&self) -> Option<&'static str> {
+        if !self.facts.root {
+            Some("changes need root: write `become: sudo` in the inventory, or log in as root")
+        } else if self.facts.init != Init::Systemd {
+            Some("changes need a host that runs systemd")
+        } else {
+            None
+        }
+    }
 }
 
 impl Change {

@@ -76,6 +76,11 @@ pub(super) fn read(
     }
 }
 
+/// Whether a document is a NodeSpec, sound or not.
+pub(super) fn is_node_spec(node: &Node) -> bool {
+    node.get("kind").and_then(Node::text) == Some("NodeSpec")
+}
+
 fn check_version(node: &Node, problems: &mut Problems) -> Option<()> {
     let Some(entry) = node.entry("apiVersion") else {
         let help = format!("write `apiVersion: {API_VERSION}`");

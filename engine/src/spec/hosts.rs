@@ -56,6 +56,27 @@ pub fn merge_for_hosts(loaded: &Loaded, hosts: &[&Host]) -> (HostSpecs, Problems
     (specs, merger.reports.problems)
 }
 
+/// Returns the variables that some of the hosts lack, where loading had other errors. What else merging would find may
+/// follow from those.
+pub fn undefined_variables(loaded: &Loaded, hosts: &[&Host]) -> Problems {
+    let mut merger = Merger {
+        loaded,
+        sets: BTreeMap::new(),
+        reports: Reports::default(),
+    };
+    if loaded.inventory_is_whole {
+        for host in hosts {
+            let selected = merger.select(host);
+            if let Some(set) = selected.and_then(|selected| merger.sets.get_mut(&selected)) {
+                set.note_undefined(host);
+            }
+        }
+    }
+    merger.reports = Reports::default();
+    merger.report_undefined();
+    merger.reports.problems
+}
+
 struct Merger<'a> {
     loaded: &'a Loaded,
     /// By the indices of the NodeSpecs.
@@ -93,6 +114,18 @@ impl<'a> Merger<'a> {
     }
 
     fn host(&mut self, host: &'a Host) -> Option<HostSpec> {
+        let selected = self.select(host)?;
+        let set = self.sets.get_mut(&selected)?;
+        let sections = set.for_host(host, self.loaded, &mut self.reports);
+        Some(HostSpec {
+            host: host.name.clone(),
+            specs: set.names.clone(),
+            sections,
+        })
+    }
+
+    /// Returns the key of the set of NodeSpecs that select a host; none if there are none.
+    fn select(&mut self, host: &Host) -> Option<Vec<usize>> {
         let specs = self.loaded.specs.iter().enumerate();
         let selected: Vec<usize> = specs
             .filter(|(_, spec)| spec.hosts.matches(host))
@@ -105,13 +138,7 @@ impl<'a> Merger<'a> {
             let set = self.merge(&selected, host);
             self.sets.insert(selected.clone(), set);
         }
-        let set = self.sets.get_mut(&selected)?;
-        let sections = set.for_host(host, self.loaded, &mut self.reports);
-        Some(HostSpec {
-            host: host.name.clone(),
-            specs: set.names.clone(),
-            sections,
-        })
+        Some(selected)
     }
 
     fn merge(&mut self, selected: &[usize], host: &Host) -> SpecSet<'a> {
@@ -161,21 +188,23 @@ impl<'a> Merger<'a> {
 }
 
 impl<'a> SpecSet<'a> {
+    /// Returns the values of the variables on a host, and keeps in mind which of them it lacks.
+    fn note_undefined(&mut self, host: &'a Host) -> Vec<Option<&'a str>> {
+        let values: Vec<_> = self.used.iter().map(|name| host.var(name)).collect();
+        let lacking = self.used.iter().zip(&values);
+        for (name, _) in lacking.filter(|(_, value)| value.is_none()) {
+            self.undefined.entry(name.clone()).or_insert((host, 0)).1 += 1;
+        }
+        values
+    }
+
     fn for_host(
         &mut self,
         host: &'a Host,
         loaded: &Loaded,
         reports: &mut Reports,
     ) -> Arc<BTreeMap<String, Node>> {
-        let values: Vec<Option<&str>> = self.used.iter().map(|name| host.var(name)).collect();
-        for (name, _) in self
-            .used
-            .iter()
-            .zip(&values)
-            .filter(|(_, value)| value.is_none())
-        {
-            self.undefined.entry(name.clone()).or_insert((host, 0)).1 += 1;
-        }
+        let values = self.note_undefined(host);
         if let Some(sections) = self.results.get(&values) {
             return sections.clone();
         }

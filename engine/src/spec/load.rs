@@ -21,6 +21,8 @@ pub struct Loaded {
     pub specs: Vec<NodeSpec>,
     /// The hosts of all inventories; none if there is no inventory.
     pub inventory: Inventory,
+    /// Whether all hosts were read, with all that is written about them, whatever is wrong with NodeSpecs.
+    pub inventory_is_whole: bool,
     /// The schemas of the sections by name.
     pub(super) schemas: BTreeMap<&'static str, Schema>,
 }
@@ -34,14 +36,23 @@ pub fn load(documents: &[InputDocument], sections: &[Section]) -> (Loaded, Probl
         let source = sources.add(name, text);
         nodes.extend(yaml::parse(&sources, source, &mut problems));
     }
+    let mut of_inventory = Problems::default();
+    let mut inventory_is_whole = !problems.has_errors();
     let (mut specs, mut hosts) = (Vec::new(), Vec::new());
     for node in &nodes {
-        let spec = document::read(&sources, node, sections, &mut hosts, &mut problems);
+        let mut found = Problems::default();
+        let spec = document::read(&sources, node, sections, &mut hosts, &mut found);
+        inventory_is_whole &= document::is_node_spec(node) || !found.has_errors();
+        problems.append(found);
         specs.extend(spec);
     }
     check_names(&specs, &mut problems);
+    let inventory = Inventory::of(hosts, &mut of_inventory);
+    inventory_is_whole &= !of_inventory.has_errors();
+    problems.append(of_inventory);
     let loaded = Loaded {
-        inventory: Inventory::of(hosts, &mut problems),
+        inventory,
+        inventory_is_whole,
         schemas: sections
             .iter()
             .map(|section| (section.name, section.schema.clone()))

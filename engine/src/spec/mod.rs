@@ -25,7 +25,7 @@ pub(crate) mod testing;
 pub use decode::decode;
 pub use document::{API_VERSION, NodeSpec};
 pub use files::{FileError, Files};
-pub use hosts::{HostSpec, HostSpecs, merge_for_hosts};
+pub use hosts::{HostSpec, HostSpecs, merge_for_hosts, undefined_variables};
 pub use json_schema::json_schema;
 pub use load::{Loaded, load};
 pub use merge::MergedSpec;

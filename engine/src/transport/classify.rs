@@ -5,6 +5,7 @@
 
 use super::error::{TransportError, TransportErrorKind as Kind};
 use super::target::{Endpoint, Privilege, Target};
+use crate::facts::Os;
 use crate::untrusted::escape_up_to;
 
 /// The exit status by which ssh says that it failed itself.
@@ -74,11 +75,27 @@ pub(super) fn start_failure(
         return None;
     }
     let stderr = text(stderr);
+    if let Some(kind) = wrong_os(target.os, &stderr) {
+        return Some(kind);
+    }
     match target.privilege {
         Privilege::Sudo => {
             sudo_failure(target, exit, &stderr).or_else(|| shell_failure(exit, &stderr))
         }
         Privilege::Login => shell_failure(exit, &stderr),
+    }
+}
+
+/// Says whether the login shell shows that the host runs another operating system than the inventory says. The words of
+/// Windows are known in English only.
+fn wrong_os(os: Os, stderr: &str) -> Option<Kind> {
+    let says = |program: &str, complaint: &str| {
+        let is_it = |line: &str| line.contains(program) && line.contains(complaint);
+        stderr.lines().any(is_it)
+    };
+    match os {
+        Os::Linux => says("env", " is not recognized as ").then_some(Kind::NotLinux),
+        Os::Windows => says("powershell.exe", "not found").then_some(Kind::NoPowerShell),
     }
 }
 
@@ -561,6 +578,32 @@ Host key verification failed.\r
     fn start(exit: i32, head: &str, stderr: &str) -> Option<String> {
         start_failure(&target(), Some(exit), head.as_bytes(), stderr.as_bytes())
             .map(|kind| kind.to_string())
+    }
+
+    /// dash, bash and busybox wrote those of Linux; those of cmd.exe and PowerShell are written by hand after their manuals.
+    #[test]
+    fn a_host_of_another_system_is_told_by_its_shell() {
+        let told = |os, stderr: &str| {
+            let target = Target { os, ..target() };
+            let kind = start_failure(&target, Some(1), b"", stderr.as_bytes());
+            kind.map(|kind| kind.to_string())
+        };
+        for stderr in [
+            "'env' is not recognized as an internal or external command,\r\noperable program or batch file.\r\n",
+            "env : The term 'env' is not recognized as the name of a cmdlet, function, script file, or operable\r\n",
+        ] {
+            let expected = Some("the login shell of the host is not one of Linux".to_owned());
+            assert_eq!(told(Os::Linux, stderr), expected);
+            assert_eq!(told(Os::Windows, stderr), None);
+        }
+        for stderr in [
+            "sh: 1: powershell.exe: not found\n",
+            "bash: line 1: powershell.exe: command not found\n",
+            "sh: powershell.exe: not found\n",
+        ] {
+            let expected = Some("there is no PowerShell on the host".to_owned());
+            assert_eq!(told(Os::Windows, stderr), expected);
+        }
     }
 
     /// sudo 1.9.13p3 wrote these, but for those marked otherwise.

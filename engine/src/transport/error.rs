@@ -124,6 +124,12 @@ pub enum TransportErrorKind {
     /// The login shell refuses, or there is no `/bin/sh`.
     #[error("no shell could be run on the host")]
     NoShell,
+    /// The login shell is one of Windows, and the inventory says nothing of that.
+    #[error("the login shell of the host is not one of Linux")]
+    NotLinux,
+    /// There is no PowerShell, so it is no Windows host.
+    #[error("there is no PowerShell on the host")]
+    NoPowerShell,
     /// The server does not open another session on this connection.
     #[error("the server refused to open a session")]
     SessionRefused,
@@ -285,6 +291,10 @@ impl TransportErrorKind {
             }
             Self::NoShell => {
                 "the login shell of this user must run commands, and /bin/sh must exist"
+            }
+            Self::NotLinux => "if it runs Windows, say `os: windows` in the inventory",
+            Self::NoPowerShell => {
+                "the inventory says `os: windows`; leave it out if the host runs Linux"
             }
             Self::SessionRefused => {
                 "raise `MaxSessions` in sshd_config of the host; 10 is its default"

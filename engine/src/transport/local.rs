@@ -14,6 +14,7 @@ use super::{
     Connector, Ended, Privilege, Request, Target, Transport, TransportError,
     TransportErrorKind as Kind, command,
 };
+use crate::facts::Os;
 
 /// Connects to this machine, whatever address the target has.
 #[derive(Debug, Clone, Copy, Default)]
@@ -39,8 +40,12 @@ impl Connector for LocalConnector {
 }
 
 impl LocalTransport {
-    /// Returns this machine under the name and with the privilege of a target.
+    /// Returns this machine under the name and with the privilege of a target, which must not be one of Windows: `sh`
+    /// would read what is meant for PowerShell.
     pub fn new(target: Target) -> Result<Self, TransportError> {
+        if target.os == Os::Windows {
+            return Err(Kind::NoPowerShell.into());
+        }
         let runtime = Builder::new_current_thread()
             .enable_all()
             .build()

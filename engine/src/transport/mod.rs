@@ -16,12 +16,15 @@ mod target;
 
 use std::time::Duration;
 
+use crate::facts::Os;
+use crate::farside::windows_command;
+
 pub use error::{TransportError, TransportErrorKind};
 pub use target::{Address, Endpoint, Privilege, Target};
 
 /// A host that runs the far-side program. Blocking.
 pub trait Transport: Send {
-    /// Runs `sh -s` (as root if the target says so), feeds it, hands each chunk of its output on, and returns how it
+    /// Runs `sh -s` (as root if the target says so) or PowerShell on Windows, feeds it, hands each chunk of its output on, and returns how it
     /// ended.
     ///
     /// What was heard before an error was handed on too. Whether anything may have happened on the host is what
@@ -62,7 +65,15 @@ pub struct Ended {
     pub stderr: Vec<u8>,
 }
 
-/// What the login shell is asked to run. Plain words, so that every shell reads them alike; `LC_ALL` keeps the
+/// What the login shell of a host is asked to run.
+fn login_command(target: &Target) -> &'static str {
+    match target.os {
+        Os::Linux => command(target.privilege),
+        Os::Windows => windows_command(),
+    }
+}
+
+/// What the login shell is asked to run on Linux. Plain words, so that every shell reads them alike; `LC_ALL` keeps the
 /// complaints of sudo in the one language we know.
 fn command(privilege: Privilege) -> &'static str {
     match privilege {

@@ -42,7 +42,7 @@ use super::directory::{LOG, RunDirectory, SOCKET, write_private};
 use super::ramp::{Ramp, TRIES, pause_after};
 use super::{
     Connector, Ended, Endpoint, Request, Target, Transport, TransportError,
-    TransportErrorKind as Kind, command,
+    TransportErrorKind as Kind, login_command,
 };
 
 /// What ssh needs to know about this machine and its operator.
@@ -426,7 +426,7 @@ async fn speak(
     on_output: &mut dyn FnMut(&[u8]),
 ) -> Result<Heard, Broken> {
     let patience = request.time_limit.min(request.silence_limit);
-    let mut remote = session.raw_command(command(target.privilege));
+    let mut remote = session.raw_command(login_command(target));
     remote
         .stdin(openssh::Stdio::piped())
         .stdout(openssh::Stdio::piped())

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::facts::Os;
 use crate::name::{AbsPath, HostName, NameError, UserName};
 
 /// A host to run the far-side program on, and the way there.
@@ -16,6 +17,8 @@ pub struct Target {
     pub jumps: Vec<Endpoint>,
     /// Whether the program is run as root by sudo.
     pub privilege: Privilege,
+    /// Its operating system, which decides what the program is run with.
+    pub os: Os,
     /// How long one connection may take to be answered.
     pub connect_timeout: Duration,
 }
@@ -59,6 +62,7 @@ impl Target {
             endpoint: Endpoint::new(name),
             jumps: Vec::new(),
             privilege: Privilege::Login,
+            os: Os::default(),
             connect_timeout: Duration::from_secs(10),
         }
     }

@@ -2,6 +2,7 @@
 
 mod local;
 mod sshd;
+mod windows;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};

@@ -1,5 +1,6 @@
 //! Edits the text of a containerd configuration so that it says what is wanted. Pure: text and version in, text out.
 
+use engine::facts::Os;
 use engine::name::AbsPath;
 use engine::question::CriCgroupDriver;
 use engine::resource::Difference;
@@ -24,6 +25,8 @@ impl From<CriCgroupDriver> for CgroupDriver {
 /// What the configuration should say. What is none or empty is left as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Wanted {
+    /// The operating system. Windows has no runc and no cgroups, and writes paths with backslashes.
+    pub(super) os: Os,
     /// The driver of every handler that runs runc.
     pub(super) driver: CgroupDriver,
     /// The pause image.
@@ -87,8 +90,14 @@ pub(super) fn edit(
     let mut draft = Draft::parse(text)?;
     let owned = |path: &[&str]| wanted.says(path);
     let layout = format::settle(&mut draft, version, wanted.needs(), &owned)?;
-    let driver_changes = set_driver(&mut draft, layout, wanted.driver)?;
-    remove_legacy_driver(&mut draft, layout)?;
+    let driver_changes = match wanted.os {
+        Os::Linux => {
+            let changes = set_driver(&mut draft, layout, wanted.driver)?;
+            remove_legacy_driver(&mut draft, layout)?;
+            changes
+        }
+        Os::Windows => false,
+    };
     set_sandbox_image(&mut draft, layout, wanted)?;
     check_registry(&draft, layout, wanted, version)?;
     set_registry(&mut draft, layout, wanted)?;
@@ -142,6 +151,15 @@ fn holds_credentials(root: &Item, layout: Layout) -> bool {
 }
 
 impl Wanted {
+    /// Returns a path as it is written in the file.
+    pub(super) fn written(&self, path: &AbsPath) -> String {
+        let on_windows = match self.os {
+            Os::Linux => None,
+            Os::Windows => path.on_windows(),
+        };
+        on_windows.unwrap_or_else(|| path.to_string())
+    }
+
     fn needs(&self) -> Needs {
         match self.registry_config_path {
             Some(_) => Needs::FullNames,
@@ -153,7 +171,9 @@ impl Wanted {
     fn says(&self, path: &[&str]) -> bool {
         match path {
             ["containerd", "runtimes", "runc", "runtime_type"]
-            | ["containerd", "runtimes", "runc", "options", "SystemdCgroup"] => true,
+            | ["containerd", "runtimes", "runc", "options", "SystemdCgroup"] => {
+                self.os == Os::Linux
+            }
             ["pinned_images", "sandbox"] => self.sandbox_image.is_some(),
             ["registry", "config_path"] => self.registry_config_path.is_some(),
             ["cni", "bin_dir" | "bin_dirs"] => !self.cni_bin_dirs.is_empty(),
@@ -245,29 +265,10 @@ fn check_registry(
     wanted: &Wanted,
     version: ContainerdVersion,
 ) -> Result<(), Refusal> {
-    let registry = |name| below(layout.registry(), &[Field(name)]);
-    let has_config_path = wanted.registry_config_path.is_some()
-        || texts(draft.root(), &registry("config_path"))
-            .iter()
-            .any(|path| !path.is_empty());
-    let has = |name| {
-        find(draft.root(), &registry(name))
-            .into_iter()
-            .any(|table| entries(table).next().is_some())
-    };
-    let has_tls = find(draft.root(), &registry("configs"))
-        .into_iter()
-        .flat_map(entries)
-        .any(|(_, item)| !find(item, &[Field("tls")]).is_empty());
-    let legacy = match (has("mirrors"), has_tls && version.is_one()) {
-        (true, _) => "registry.mirrors",
-        (false, true) => "registry.configs with tls",
-        (false, false) => return Ok(()),
-    };
-    let why = match (has_config_path, version.has_registry_config_path()) {
-        (true, _) => "a `config_path`".to_owned(),
-        (false, true) => format!("the `config_path` that containerd {version} has built in"),
-        (false, false) => return Ok(()),
+    let with_path = wanted.registry_config_path.is_some();
+    let Some((legacy, why)) = registry_conflict(draft.root(), layout, with_path, Some(version))
+    else {
+        return Ok(());
     };
     Err(Refusal::new(format!(
         "the file holds `{legacy}`, and with {why} containerd does not load its CRI plugin"
@@ -275,12 +276,49 @@ fn check_registry(
     .help("move them to hosts.toml files below the `registryConfigPath`, and remove them from the file"))
 }
 
+/// Returns the old way to configure registries that a configuration uses, and what it does not go with.
+pub(super) fn registry_conflict(
+    root: &Item,
+    layout: Layout,
+    with_path: bool,
+    version: Option<ContainerdVersion>,
+) -> Option<(&'static str, String)> {
+    let registry = |name| below(layout.registry(), &[Field(name)]);
+    let has_config_path = with_path
+        || texts(root, &registry("config_path"))
+            .iter()
+            .any(|path| !path.is_empty());
+    let has = |name| {
+        find(root, &registry(name))
+            .into_iter()
+            .any(|table| entries(table).next().is_some())
+    };
+    let has_tls = find(root, &registry("configs"))
+        .into_iter()
+        .flat_map(entries)
+        .any(|(_, item)| !find(item, &[Field("tls")]).is_empty());
+    let is_one = version.is_some_and(ContainerdVersion::is_one);
+    let legacy = match (has("mirrors"), has_tls && is_one) {
+        (true, _) => "registry.mirrors",
+        (false, true) => "registry.configs with tls",
+        (false, false) => return None,
+    };
+    match version {
+        _ if has_config_path => Some((legacy, "a `config_path`".to_owned())),
+        Some(version) if version.has_registry_config_path() => Some((
+            legacy,
+            format!("the `config_path` that containerd {version} has built in"),
+        )),
+        Some(_) | None => None,
+    }
+}
+
 fn set_registry(draft: &mut Draft, layout: Layout, wanted: &Wanted) -> Result<(), Refusal> {
     match &wanted.registry_config_path {
         Some(path) => draft.set(
             &layout.registry(),
             "config_path",
-            path.as_str(),
+            wanted.written(path),
             "registry.config_path",
         ),
         None => Ok(()),
@@ -297,11 +335,16 @@ fn set_cni(
         draft.set(
             &layout.cni(),
             "conf_dir",
-            directory.as_str(),
+            wanted.written(directory),
             "cni.conf_dir",
         )?;
     }
-    match &wanted.cni_bin_dirs[..] {
+    let directories: Vec<String> = wanted
+        .cni_bin_dirs
+        .iter()
+        .map(|directory| wanted.written(directory))
+        .collect();
+    match &directories[..] {
         [] => Ok(()),
         directories if version.takes_cni_bin_dirs() => set_bin_dirs(draft, layout, directories),
         [directory] => draft.set(&layout.cni(), "bin_dir", directory.as_str(), "cni.bin_dir"),
@@ -313,7 +356,7 @@ fn set_cni(
 }
 
 /// A `bin_dir` that says the same is left, since containerd still reads it.
-fn set_bin_dirs(draft: &mut Draft, layout: Layout, wanted: &[AbsPath]) -> Result<(), Refusal> {
+fn set_bin_dirs(draft: &mut Draft, layout: Layout, wanted: &[String]) -> Result<(), Refusal> {
     let key = |name| below(layout.cni(), &[Field(name)]);
     let old = texts(draft.root(), &key("bin_dir"));
     let has_list = !find(draft.root(), &key("bin_dirs")).is_empty();
@@ -324,7 +367,7 @@ fn set_bin_dirs(draft: &mut Draft, layout: Layout, wanted: &[AbsPath]) -> Result
     if !old.is_empty() {
         draft.remove(&layout.cni(), Field("bin_dir"), "cni.bin_dir")?;
     }
-    let list: Array = wanted.iter().map(AbsPath::as_str).collect();
+    let list: Array = wanted.iter().map(String::as_str).collect();
     draft.set(
         &layout.cni(),
         "bin_dirs",

@@ -1,6 +1,6 @@
 //! What containerd says its configuration comes to: the output of `containerd config dump`, imports and migrations done.
 
-use engine::name::AbsPath;
+use engine::facts::Os;
 use engine::resource::Difference;
 use toml_edit::{DocumentMut, Item};
 
@@ -39,6 +39,7 @@ impl Effective {
     /// Returns what does not come to what is wanted.
     pub(super) fn disagreements(&self, wanted: &Wanted) -> Vec<Difference> {
         let Wanted {
+            os,
             driver,
             sandbox_image,
             registry_config_path,
@@ -52,26 +53,34 @@ impl Effective {
             (
                 below(images, &[Field(sandbox)]),
                 sandbox,
-                sandbox_image.as_deref(),
+                sandbox_image.clone(),
             ),
             (
                 registry,
                 "registry.config_path",
-                registry_config_path.as_ref().map(AbsPath::as_str),
+                registry_config_path
+                    .as_ref()
+                    .map(|path| wanted.written(path)),
             ),
             (
                 conf_dir,
                 "cni.conf_dir",
-                cni_conf_dir.as_ref().map(AbsPath::as_str),
+                cni_conf_dir.as_ref().map(|path| wanted.written(path)),
             ),
         ];
         let mut found = self.disabled();
-        found.extend(self.handlers_with_other_driver(*driver));
+        if *os == Os::Linux {
+            found.extend(self.handlers_with_other_driver(*driver));
+        }
         for (path, attribute, wanted) in texts {
             let wanted = wanted.map(|wanted| format!("{wanted:?}"));
             found.extend(wanted.and_then(|wanted| self.other_text(&path, attribute, &wanted)));
         }
-        found.extend(self.other_bin_dirs(cni_bin_dirs));
+        let bin_dirs: Vec<_> = cni_bin_dirs
+            .iter()
+            .map(|path| wanted.written(path))
+            .collect();
+        found.extend(self.other_bin_dirs(&bin_dirs));
         found
     }
 
@@ -124,7 +133,7 @@ impl Effective {
         (found != wanted).then(|| difference(attribute, found, wanted.to_owned()))
     }
 
-    fn other_bin_dirs(&self, wanted: &[AbsPath]) -> Option<Difference> {
+    fn other_bin_dirs(&self, wanted: &[String]) -> Option<Difference> {
         let key = |name| below(self.layout.cni(), &[Field(name)]);
         let one = texts(self.root(), &key("bin_dir"));
         let list = listed(self.root(), &key("bin_dirs"));
@@ -133,7 +142,7 @@ impl Effective {
             .chain(list)
             .filter(|directory| !directory.is_empty())
             .collect();
-        let wanted: Vec<_> = wanted.iter().map(AbsPath::as_str).collect();
+        let wanted: Vec<_> = wanted.iter().map(String::as_str).collect();
         if wanted.is_empty() || found == wanted {
             return None;
         }

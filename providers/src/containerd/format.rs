@@ -1,6 +1,9 @@
 //! Which format the configuration is written in, and how a text that containerd would read wrongly is brought into one
 //! that it reads rightly.
 
+use engine::question::Unanswered;
+use toml_edit::Item;
+
 use super::draft::{Draft, Listed};
 use super::keys::Name::{Entry, Field};
 use super::keys::{
@@ -83,8 +86,8 @@ pub(super) fn settle(
     needs: Needs,
     owned: &dyn Fn(&[&str]) -> bool,
 ) -> Result<Layout, Refusal> {
-    let declared = declared(draft)?;
-    let held = Held::by(draft);
+    let declared = declared(draft.root())?;
+    let held = Held::by(draft.root());
     let target = target(declared, held, version, needs)?;
     if declared == Some(Format::V4) && target.format < Format::V4 {
         check_no_server_plugins(draft)?;
@@ -100,12 +103,132 @@ pub(super) fn settle(
 }
 
 /// Returns where the CRI configuration of an effective configuration stands.
-pub(super) fn layout_of_dump(root: &toml_edit::Item) -> Option<Layout> {
+pub(super) fn layout_of_dump(root: &Item) -> Option<Layout> {
     match find(root, &[Field("version")]).first()?.as_integer()? {
         2 => Some(Layout::Whole),
         3 | 4 => Some(Layout::Split),
         _ => None,
     }
+}
+
+/// What containerd does with a part of a configuration that is not in the format which it takes it for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Misread {
+    /// It exits, for this reason.
+    Exits(String),
+    /// It ignores the part; the text says which and why.
+    Ignores(String),
+}
+
+/// Returns the tables of the CRI plugin that a version of containerd reads; none if it reads those of no format.
+pub(super) fn layout_read(root: &Item, version: Option<ContainerdVersion>) -> Option<Layout> {
+    let held = Held::by(root);
+    let is_two = version.is_some_and(|version| !version.is_one());
+    match declared(root).ok()? {
+        None | Some(Format::V1) if is_two && !migrates_format_1(version?) => None,
+        None | Some(Format::V1) => Some(Layout::Short),
+        Some(Format::V2) if held.split && !held.whole && is_two => Some(Layout::Split),
+        Some(Format::V2) => Some(Layout::Whole),
+        Some(Format::V3 | Format::V4) if version.is_some_and(ContainerdVersion::is_one) => {
+            Some(Layout::Whole)
+        }
+        Some(Format::V3 | Format::V4) => Some(Layout::Split),
+    }
+}
+
+/// Whether it migrates the CRI plugin of format 1 and keeps its keys.
+fn migrates_format_1(version: ContainerdVersion) -> bool {
+    version >= ContainerdVersion::new(2, 3, 0)
+}
+
+/// Returns what containerd does not read as the file means it. The version is needed only where it decides.
+pub(super) fn misread(
+    root: &Item,
+    version: Option<ContainerdVersion>,
+) -> Result<Vec<Misread>, Unanswered> {
+    let format = match declared(root) {
+        Ok(format) => format,
+        Err(refusal) => return Ok(vec![Misread::Exits(refusal.reason)]),
+    };
+    let held = Held::by(root);
+    let known =
+        || version.ok_or_else(|| Unanswered("the version of containerd is not known".to_owned()));
+    let mut found = Vec::new();
+    match format {
+        None | Some(Format::V1) => {
+            let full = [(held.whole, GRPC_CRI), (held.split, CRI_RUNTIME)];
+            if let Some((_, plugin)) = full.into_iter().find(|(held, _)| *held) {
+                let what = match format {
+                    None => "names no `version`, so it is read as format 1".to_owned(),
+                    Some(format) => format!("is in format {}", format.number()),
+                };
+                found.push(Misread::Ignores(format!(
+                    "{what}, and [plugins.\"{plugin}\"] is ignored"
+                )));
+            } else if held.short_cri && !known()?.is_one() && !migrates_format_1(known()?) {
+                let version = known()?;
+                found.push(Misread::Ignores(format!(
+                    "is in format 1, of which containerd {version} loses [plugins.cri]"
+                )));
+            }
+        }
+        Some(format) => {
+            found.extend(short_name(root).map(|(list, name)| {
+                Misread::Exits(format!(
+                    "is in format {}, in which `{list}` takes full names of plugins, and `{}` is none",
+                    format.number(),
+                    name.escape_debug()
+                ))
+            }));
+            found.extend(unread_tables(format, held, known)?);
+        }
+    }
+    Ok(found)
+}
+
+/// Returns what is wrong with the tables of a format that names plugins in full.
+fn unread_tables(
+    format: Format,
+    held: Held,
+    known: impl Fn() -> Result<ContainerdVersion, Unanswered>,
+) -> Result<Option<Misread>, Unanswered> {
+    if format == Format::V2 {
+        let lost = held.split && !held.whole && known()?.is_one();
+        return Ok(lost.then(|| {
+            Misread::Ignores(format!(
+                "holds [plugins.\"{CRI_RUNTIME}\"], which containerd 1.x ignores"
+            ))
+        }));
+    }
+    let (version, number) = (known()?, format.number());
+    if version < ContainerdVersion::new(1, 7, 0) {
+        return Ok(held.split.then(|| {
+            Misread::Ignores(format!(
+                "is in format {number}, whose tables containerd {version} ignores"
+            ))
+        }));
+    }
+    if format > version.newest_format() {
+        return Ok(Some(Misread::Exits(format!(
+            "is in format {number}, which containerd {version} does not read"
+        ))));
+    }
+    Ok(held.whole.then(|| {
+        Misread::Ignores(format!(
+            "is in format {number}, in which [plugins.\"{GRPC_CRI}\"] is ignored but for its streaming server"
+        ))
+    }))
+}
+
+/// Returns a plugin in a list that is not named in full.
+fn short_name(root: &Item) -> Option<(&'static str, &str)> {
+    ["disabled_plugins", "required_plugins"]
+        .into_iter()
+        .find_map(|list| {
+            let names = listed(root, &[Field(list)]);
+            let short = names.into_iter().find(|name| !name.contains('.'))?;
+            Some((list, short))
+        })
 }
 
 /// Whether what is wanted can be said in format 1.
@@ -136,8 +259,8 @@ impl Format {
 }
 
 impl Held {
-    fn by(draft: &Draft) -> Self {
-        let plugins: Vec<_> = find(draft.root(), &[Field("plugins")])
+    fn by(root: &Item) -> Self {
+        let plugins: Vec<_> = find(root, &[Field("plugins")])
             .into_iter()
             .flat_map(entries)
             .collect();
@@ -161,8 +284,8 @@ impl Held {
 }
 
 /// Returns the format that the text names, none if it names none.
-fn declared(draft: &Draft) -> Result<Option<Format>, Refusal> {
-    let found = find(draft.root(), &[Field("version")]);
+fn declared(root: &Item) -> Result<Option<Format>, Refusal> {
+    let found = find(root, &[Field("version")]);
     let number = match found[..] {
         [] => return Ok(None),
         [item] => item.as_integer(),
@@ -313,7 +436,7 @@ fn give_up_split_tables(draft: &mut Draft, owned: &dyn Fn(&[&str]) -> bool) -> R
 
 /// Returns the first value below a table that is not ours.
 fn first_leaf<'a>(
-    item: &'a toml_edit::Item,
+    item: &'a Item,
     path: &mut Vec<&'a str>,
     owned: &dyn Fn(&[&str]) -> bool,
 ) -> Option<String> {

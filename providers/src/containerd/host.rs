@@ -1,7 +1,8 @@
 //! What the answers of a host say about its containerd: the version that will read the file, the file as it is, and what
 //! may override it. What cannot be told or must not be touched stops the weighing here.
 
-use engine::name::AbsPath;
+use engine::facts::Os;
+use engine::name::{AbsPath, ResourceId};
 use engine::question::{FileState, RegularFile, Unanswered};
 use engine::resource::{Decision, Situation};
 
@@ -77,7 +78,7 @@ impl ContainerdConfig {
     /// Returns the file, none if there is none; anything but an ordinary file of TOML size is not touched.
     pub(super) fn found<'a>(&self, situation: &Situation<'a>) -> Result<Option<Found<'a>>, Stop> {
         let refused = |what: String, help: &str| {
-            Stop::from(Refusal::new(format!("{} {what}", self.path)).help(help))
+            Stop::from(Refusal::new(format!("{} {what}", self.shown())).help(help))
         };
         match situation.observed.file(&self.path)? {
             FileState::Absent => Ok(None),
@@ -95,14 +96,14 @@ impl ContainerdConfig {
                 "remove it, or set `configFile` to the file that containerd reads",
             )),
             FileState::Unreadable(why) => {
-                Err(Decision::Unknown(format!("{} cannot be read: {why}", self.path)).into())
+                Err(Decision::Unknown(format!("{} cannot be read: {why}", self.shown())).into())
             }
         }
     }
 
     fn readable<'a>(&self, file: &'a RegularFile) -> Result<Found<'a>, Stop> {
         let refused = |what: &str, help: &str| {
-            Stop::from(Refusal::new(format!("{} {what}", self.path)).help(help))
+            Stop::from(Refusal::new(format!("{} {what}", self.shown())).help(help))
         };
         if file.links > 1 {
             return Err(refused(
@@ -147,12 +148,17 @@ impl ContainerdConfig {
             .observed
             .files(&directory, DROP_IN_SUFFIX)?
             .iter()
-            .map(|file| file.path.to_string())
+            .map(|file| self.wanted.written(&file.path))
             .collect();
-        let all = format!("{directory}/*.{DROP_IN_SUFFIX}");
+        let slash = match self.wanted.os {
+            Os::Linux => '/',
+            Os::Windows => '\\',
+        };
+        let directory = self.wanted.written(&directory);
+        let all = format!("{directory}{slash}*.{DROP_IN_SUFFIX}");
         let mut imports = edited.imports.clone();
         let named = imports.contains(&all);
-        imports.retain(|import| *import != all && import != self.path.as_str());
+        imports.retain(|import| *import != all && *import != self.shown());
         if named || daemon.version.imports_conf_d() {
             imports.extend(drop_ins);
         }
@@ -172,7 +178,11 @@ impl ContainerdConfig {
     ) -> Result<bool, Stop> {
         let directory = self.path.parent();
         match situation.observed.file(&directory)? {
-            FileState::Absent => Ok(!(daemon.planned && directory.as_str() == "/etc/containerd")),
+            FileState::Absent => {
+                let made = situation.changes(&ResourceId::new("directory", &directory));
+                let packaged = daemon.planned && directory.as_str() == "/etc/containerd";
+                Ok(!made && !packaged)
+            }
             FileState::Directory(_) | FileState::Symlink(_) => Ok(false),
             FileState::Regular(_) | FileState::Other(_) => {
                 Err(Refusal::new(format!("{directory} is not a directory")).into())

@@ -44,13 +44,13 @@ pub(super) enum Layout {
 
 /// A runtime handler of the CRI plugin.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Handler {
+pub(crate) struct Handler {
     /// Its path below the table `containerd`, such as `runtimes`, `runc`.
     pub(super) place: Vec<String>,
     /// Its `runtime_type`, empty if it has none.
-    pub(super) runtime_type: String,
+    pub(crate) runtime_type: String,
     /// Every `SystemdCgroup` it has, as TOML: none, one, or one for each spelling.
-    pub(super) systemd_cgroup: Vec<String>,
+    pub(crate) systemd_cgroup: Vec<String>,
 }
 
 impl<'a> Name<'a> {
@@ -115,13 +115,23 @@ impl Layout {
 }
 
 impl Handler {
+    /// Whether it is called runc. Where it has no type, containerd 2 takes that of its own.
+    pub(crate) fn is_named_runc(&self) -> bool {
+        self.place == ["runtimes", "runc"]
+    }
+
+    /// Returns its name.
+    pub(crate) fn name(&self) -> &str {
+        self.place.last().map_or("", String::as_str)
+    }
+
     /// Whether its shim takes `SystemdCgroup`.
-    pub(super) fn is_runc(&self) -> bool {
+    pub(crate) fn is_runc(&self) -> bool {
         self.runtime_type == RUNC_V2
     }
 
     /// Whether it puts containers where systemd manages them. Anything but a boolean `true` counts for nothing.
-    pub(super) fn uses_systemd(&self) -> bool {
+    pub(crate) fn uses_systemd(&self) -> bool {
         !self.systemd_cgroup.is_empty() && self.systemd_cgroup.iter().all(|value| value == "true")
     }
 

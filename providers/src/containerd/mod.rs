@@ -3,12 +3,15 @@
 //! One resource edits containerd's configuration file, key by key (`resource`), for the version that is installed or that
 //! the plan installs (`version`). `edit` is the heart: a pure function from the old text to the new one. It brings a text
 //! that containerd would read wrongly into a format that it reads rightly (`format`), and knows where each key lives
-//! (`keys`). `effective` reads what containerd itself says the configuration comes to.
+//! (`keys`). `effective` reads what containerd itself says the configuration comes to. `registries` are files beside it.
+//! `windows` is the same file and its service on a Windows host.
 
 use engine::diagnostic::Problems;
+use engine::facts::Os;
 use engine::name::{AbsPath, PackageName, ResourceId};
 use engine::resource::{Declared, Sections};
 use engine::source::Span;
+use engine::spec::Node;
 use engine::step::Gate;
 
 mod draft;
@@ -17,27 +20,35 @@ mod effective;
 mod format;
 mod host;
 mod keys;
+mod reading;
+mod registries;
 mod resource;
 mod section;
 mod table;
 #[cfg(test)]
 mod tests;
 mod version;
+mod windows;
 
+pub(crate) use format::Misread;
+pub(crate) use keys::Handler;
+pub(crate) use reading::{Lost, Reading, drop_ins};
 use resource::ContainerdConfig;
 pub(crate) use section::ContainerdSection;
+pub(crate) use version::{ContainerdVersion, Least};
+pub(crate) use windows::compile as compile_for_windows;
 
 use crate::migration::{self, Successor, after_docker, endpoint_of};
 use crate::package::PackageResource;
-use crate::runtime::{Chosen, KubernetesVersion, check_image, decode, listed_package};
-use crate::section::check_not_managed;
+use crate::runtime::{Chosen, Daemons, KubernetesVersion, check_image, decode, listed_package};
+use crate::section::{check_not_managed, constant_path};
 use crate::service::{OwnedService, UnitOwner, service_for};
 
 /// The kind of the resource that is a configuration file of containerd.
 pub(crate) const KIND: &str = "containerd";
 
 /// The packages that are known to provide containerd.
-const PACKAGES: [&str; 2] = ["containerd", "containerd.io"];
+pub(crate) const PACKAGES: [&str; 2] = ["containerd", "containerd.io"];
 
 /// Turns `runtime.containerd` into resources.
 pub(crate) fn compile(chosen: Chosen<'_>, problems: &mut Problems) -> Vec<Declared> {
@@ -57,14 +68,24 @@ pub(crate) fn compile(chosen: Chosen<'_>, problems: &mut Problems) -> Vec<Declar
     let listed = listed_package(&sections, &PACKAGES);
     let package = runtime.package.clone().or(listed.clone());
     let replaces = runtime.replaces.is_some();
-    let mut declared = vec![
+    let place = registries::Place {
+        config_path: registries::config_path(
+            runtime.registry_config_path.as_ref(),
+            &runtime.registries,
+        )
+        .unwrap_or_else(|| constant_path(registries::CONFIG_PATH)),
+        package: package.as_ref(),
+        sections: &sections,
+    };
+    let mut declared = registries::compile(&runtime.registries, node, &place, problems);
+    declared.extend([
         Declared {
             resource: Box::new(config(&runtime, kubernetes, listed.clone())),
             span,
             written: Vec::from_iter(replaces.then(|| after_docker(span))),
         },
         service(&runtime, package.as_ref(), span, &sections).declared(),
-    ];
+    ]);
     if replaces {
         let successor = Successor {
             span,
@@ -78,7 +99,7 @@ pub(crate) fn compile(chosen: Chosen<'_>, problems: &mut Problems) -> Vec<Declar
     }
     if let Some(name) = runtime.package.filter(|name| Some(name) != listed.as_ref()) {
         declared.push(Declared {
-            resource: Box::new(PackageResource::installed(name)),
+            resource: Box::new(PackageResource::installed(name, &sections)),
             span,
             written: Vec::new(),
         });
@@ -92,6 +113,17 @@ pub(crate) fn replacement_endpoint(sections: &Sections<'_>) -> Option<String> {
     // What is wrong with it is complained about where it is compiled.
     let runtime = decode::<ContainerdSection>(node, &mut Problems::default())?;
     runtime.replaces.map(|_| endpoint_of(&runtime.socket))
+}
+
+/// Returns its daemon, as far as other sections build on it.
+pub(crate) fn daemons(node: &Node) -> Option<Daemons> {
+    let section: ContainerdSection = decode(node, &mut Problems::default())?;
+    Some(Daemons {
+        service: section.service,
+        cri_service: None,
+        socket: Some(section.socket),
+        limit_no_file: section.limit_no_file,
+    })
 }
 
 /// Returns the unit of containerd: enabled and running, unless `services` wishes otherwise.
@@ -125,9 +157,13 @@ fn config(
     let pause = kubernetes.and_then(KubernetesVersion::pause_image);
     ContainerdConfig {
         wanted: edit::Wanted {
+            os: Os::Linux,
             driver: section.cgroup_driver,
             sandbox_image: section.sandbox_image.clone().or(pause),
-            registry_config_path: section.registry_config_path.clone(),
+            registry_config_path: registries::config_path(
+                section.registry_config_path.as_ref(),
+                &section.registries,
+            ),
             cni_bin_dirs: section.cni.bin_dirs.clone(),
             cni_conf_dir: section.cni.conf_dir.clone(),
         },

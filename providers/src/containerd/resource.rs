@@ -1,5 +1,6 @@
 //! The resource that is containerd's configuration file: what is asked of a host, and what is decided from the answers.
 
+use engine::facts::Os;
 use engine::name::{AbsPath, FileMode, PackageName, ResourceId, UnitName, UserName};
 use engine::question::{
     CriRuntimeConfig, CriState, FileState, FoundFile, Question, Unanswered, UnitState,
@@ -45,6 +46,7 @@ impl Resource for ContainerdConfig {
 
     fn desired(&self) -> String {
         let Wanted {
+            os: _,
             driver,
             sandbox_image,
             registry_config_path,
@@ -85,6 +87,10 @@ impl Resource for ContainerdConfig {
             service(Edge::Notifies, &self.service),
             service(Edge::NotifiesOf(Topic::CgroupDriver), &kubelet()),
         ];
+        relations.push(Relation {
+            edge: Edge::Requires,
+            target: ResourceId::new("directory", self.path.parent()),
+        });
         relations.extend(self.package.iter().map(|package| Relation {
             edge: Edge::Requires,
             target: package_id(package),
@@ -120,9 +126,14 @@ impl ContainerdConfig {
         }
     }
 
-    fn about_file(&self, refusal: Refusal) -> Refusal {
+    /// Returns the path of the file as people of the host write it.
+    pub(super) fn shown(&self) -> String {
+        self.wanted.written(&self.path)
+    }
+
+    pub(super) fn about_file(&self, refusal: Refusal) -> Refusal {
         Refusal {
-            reason: format!("{}: {}", self.path, refusal.reason),
+            reason: format!("{}: {}", self.shown(), refusal.reason),
             help: refusal.help,
         }
     }
@@ -145,7 +156,7 @@ impl ContainerdConfig {
     }
 
     /// The file is right; it is converged if containerd reads from it what it says.
-    fn settled(
+    pub(super) fn settled(
         &self,
         daemon: Daemon,
         found: Found<'_>,
@@ -163,15 +174,18 @@ impl ContainerdConfig {
                 .unwrap_or("it printed nothing that can be read");
             return Ok(Decision::Unknown(format!(
                 "{} is as desired, but what containerd makes of it is unknown: {why}",
-                self.path
+                self.shown()
             )));
         };
         let Some(first) = effective.disagreements(&self.wanted).into_iter().next() else {
-            return self.in_effect(found, situation);
+            return match self.wanted.os {
+                Os::Linux => self.in_effect(found, situation),
+                Os::Windows => Ok(Decision::Converged),
+            };
         };
         let read = format!(
             "{} sets `{}` to {}, but containerd reads {}",
-            self.path,
+            self.shown(),
             first.attribute,
             or_nothing(&first.after),
             or_nothing(&first.before)
@@ -329,11 +343,11 @@ impl ContainerdConfig {
     }
 
     /// A plan carries the files it writes, and may carry no secret.
-    fn check_credentials(&self, edited: &Edited) -> Result<(), Refusal> {
+    pub(super) fn check_credentials(&self, edited: &Edited) -> Result<(), Refusal> {
         match edited.holds_credentials {
             true => Err(Refusal::new(format!(
                 "{} must change, and it holds credentials of registries, which a plan must not carry",
-                self.path
+                self.shown()
             ))
             .help("move them to a credential provider of the kubelet or to image pull secrets, and remove them from the file")),
             false => Ok(()),

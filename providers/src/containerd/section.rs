@@ -1,16 +1,20 @@
 //! The field `containerd` of the section `runtime`, as written.
 
+use std::collections::BTreeMap;
+
 use engine::name::{AbsPath, PackageName, UnitName};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::registries::RegistrySection;
 use crate::runtime::CgroupDriver;
 
 /// How containerd is configured. Keys of its configuration that are not named here stay as they are.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub(crate) struct ContainerdSection {
-    /// Who manages cgroups: `systemd` (the default) or `cgroupfs`. It must be what the kubelet uses.
+    /// Who manages cgroups: `systemd` (the default) or `cgroupfs`. It must be what the kubelet uses. Windows has none, so
+    /// there it is an error to set it.
     pub(super) cgroup_driver: CgroupDriver,
     /// Lets the driver change on a node that has joined a cluster. The node must be drained.
     pub(super) allow_driver_change: bool,
@@ -19,20 +23,35 @@ pub(crate) struct ContainerdSection {
     /// has joined must be drained (see `cluster`). Packages and images of Docker stay. By default Docker is left alone.
     pub(super) replaces: Option<Replaced>,
     /// The pause image. By default the one that fits `kubernetes.version`; without a version, what is set stays.
+    /// The pause image. By default the one that fits `kubernetes.version`; without a version, what is set stays. On Windows
+    /// it is `mcr.microsoft.com/oss/kubernetes/pause`.
     #[schemars(length(min = 1, max = 512))]
     pub(super) sandbox_image: Option<String>,
-    /// The directory of `hosts.toml` files about registries, such as `/etc/containerd/certs.d`.
+    /// The directory of `hosts.toml` files about registries, `/etc/containerd/certs.d` if there are `registries`; left as it
+    /// is otherwise. Where containerd does not look there yet, it restarts once; pods stay. Like every path here it is written
+    /// `/C:/dir/file` for Windows.
     pub(super) registry_config_path: Option<AbsPath>,
+    /// Registries by the host in the names of their images, such as `docker.io` or `registry.example:5000`; `_default` is for
+    /// those not named. Each is a `hosts.toml` of its own below `registryConfigPath`, owned whole; a change is taken up by
+    /// the next pull, and nothing restarts. Files there of registries that are not named stay.
+    pub(super) registries: BTreeMap<String, RegistrySection>,
     /// Where CNI plugins and their configuration are.
     pub(super) cni: CniSection,
-    /// The configuration file. The unit must start containerd with it.
-    pub(super) config_file: AbsPath,
-    /// The package that provides containerd, such as `containerd` or `containerd.io`; it is installed first.
+    /// How many files containerd may have open (`LimitNOFILE=`, soft and hard), in a drop-in `limit-nofile.conf` of its unit.
+    /// Containers inherit it. By default the unit's own limit stays. systemd takes as much of it as the node allows
+    /// (`fs.nr_open`), and does not say when that is less. A change restarts it; pods stay.
+    #[schemars(range(min = 1024, max = 1_073_741_816))]
+    pub(super) limit_no_file: Option<u32>,
+    /// The configuration file. The unit must start containerd with it. On Windows it is
+    /// `/C:/Program Files/containerd/config.toml` by default.
+    pub(crate) config_file: AbsPath,
+    /// The package that provides containerd, such as `containerd` or `containerd.io`; it is installed first. Not on Windows.
     pub(super) package: Option<PackageName>,
-    /// The unit that runs containerd.
-    pub(super) service: UnitName,
-    /// The socket on which containerd answers.
-    pub(super) socket: AbsPath,
+    /// The unit that runs containerd; on Windows the service of that name without `.service`.
+    pub(crate) service: UnitName,
+    /// The socket on which containerd answers. On Windows it is the pipe `npipe:////./pipe/containerd-containerd`, written
+    /// `/pipe/containerd-containerd`.
+    pub(crate) socket: AbsPath,
 }
 
 /// A runtime that gives way.
@@ -61,7 +80,9 @@ impl Default for ContainerdSection {
             replaces: None,
             sandbox_image: None,
             registry_config_path: None,
+            registries: BTreeMap::new(),
             cni: CniSection::default(),
+            limit_no_file: None,
             config_file: known("/etc/containerd/config.toml"),
             package: None,
             service: known("containerd.service"),

@@ -3,19 +3,30 @@
 use std::fmt;
 
 use super::format::Format;
-use crate::runtime::{KubernetesVersion, Refusal, leading_number};
+use crate::runtime::{KubernetesVersion, Refusal, Spoken, leading_number};
 
 /// A version of containerd, whatever a distribution appended to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct ContainerdVersion {
+pub(crate) struct ContainerdVersion {
     major: u32,
     minor: u32,
     patch: u32,
 }
 
+/// What is recommended for a Kubernetes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Least {
+    /// This release of the branch.
+    Release(ContainerdVersion),
+    /// Another branch, such as that of this release.
+    Branch(ContainerdVersion),
+    /// Nothing that is known here.
+    NotKnown,
+}
+
 impl ContainerdVersion {
     /// Returns a version that is known when the program is written.
-    pub(super) const fn new(major: u32, minor: u32, patch: u32) -> Self {
+    pub(crate) const fn new(major: u32, minor: u32, patch: u32) -> Self {
         Self {
             major,
             minor,
@@ -25,7 +36,7 @@ impl ContainerdVersion {
 
     /// Reads what `containerd --version` or a package says, such as `v2.1.9`, `1.6.20~ds1` or
     /// `5:2.1.4-1~debian.12~bookworm`.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let upstream = text.split_once(':').map_or(text, |(_epoch, rest)| rest);
         let upstream = upstream.strip_prefix('v').unwrap_or(upstream);
         let (major, rest) = leading_number(upstream)?;
@@ -38,7 +49,7 @@ impl ContainerdVersion {
     }
 
     /// Refuses versions whose configuration is not known here.
-    pub(super) fn check_known(self, kubernetes: Option<KubernetesVersion>) -> Result<(), Refusal> {
+    pub(crate) fn check_known(self, kubernetes: Option<KubernetesVersion>) -> Result<(), Refusal> {
         if self < Self::new(1, 6, 0) {
             return Err(too_old(self, kubernetes));
         }
@@ -73,23 +84,74 @@ impl ContainerdVersion {
     }
 
     /// Whether it is a 1.x, which neither knows format 3 nor merges an import into a table.
-    pub(super) fn is_one(self) -> bool {
+    pub(crate) fn is_one(self) -> bool {
         self.major < 2
     }
 
     /// Whether it takes a list of directories with CNI plugins, instead of one.
-    pub(super) fn takes_cni_bin_dirs(self) -> bool {
+    pub(crate) fn takes_cni_bin_dirs(self) -> bool {
         self >= Self::new(2, 1, 0)
     }
 
     /// Whether its built-in `config_path` is not empty, so that `registry.mirrors` alone stop the CRI plugin
     /// (containerd#12612).
-    pub(super) fn has_registry_config_path(self) -> bool {
+    pub(crate) fn has_registry_config_path(self) -> bool {
         (Self::new(2, 2, 0)..Self::new(2, 2, 2)).contains(&self)
     }
 
+    /// Returns what it speaks.
+    pub(crate) fn spoken(self) -> Spoken {
+        if self < Self::new(1, 6, 0) {
+            Spoken::V1Alpha2
+        } else if self.is_one() {
+            Spoken::Both
+        } else {
+            Spoken::V1
+        }
+    }
+
+    /// Returns the tag of the pause image that it takes if nothing names one.
+    pub(crate) fn pause_tag(self) -> Option<&'static str> {
+        match (self.major, self.minor) {
+            (1, 6) => Some("3.6"),
+            (1, 7) => Some("3.8"),
+            (2, 0 | 1) => Some("3.10"),
+            (2, 2) => Some("3.10.1"),
+            (2, 3) => Some("3.10.2"),
+            _ => None,
+        }
+    }
+
+    /// Returns the least release of its branch that is recommended for a Kubernetes, or why none is (containerd's
+    /// RELEASES.md). Branches that came later are taken to do.
+    pub(crate) fn least_for(self, kubernetes: KubernetesVersion) -> Least {
+        let tested: &[Self] = match kubernetes.minor() {
+            26..=29 => &[Self::new(1, 6, 15), Self::new(1, 7, 0)],
+            30 => &[Self::new(1, 6, 28), Self::new(1, 7, 13), Self::new(2, 0, 0)],
+            31 => &[Self::new(1, 6, 34), Self::new(1, 7, 20), Self::new(2, 0, 0)],
+            32 => &[Self::new(1, 6, 36), Self::new(1, 7, 24), Self::new(2, 0, 1)],
+            33 => &[Self::new(1, 6, 36), Self::new(1, 7, 24), Self::new(2, 0, 4)],
+            34 => &[
+                Self::new(1, 6, 39),
+                Self::new(1, 7, 28),
+                Self::new(2, 0, 6),
+                Self::new(2, 1, 3),
+            ],
+            35 => &[Self::new(1, 7, 28), Self::new(2, 1, 5), Self::new(2, 2, 0)],
+            36 => &[Self::new(2, 2, 0), Self::new(2, 3, 0)],
+            _ => return Least::NotKnown,
+        };
+        let same_branch = |other: &&Self| (other.major, other.minor) == (self.major, self.minor);
+        match (tested.iter().find(same_branch), tested.iter().max()) {
+            (Some(least), _) => Least::Release(*least),
+            (None, Some(newest)) if self > *newest => Least::Release(self),
+            (None, Some(newest)) => Least::Branch(*newest),
+            (None, None) => Least::NotKnown,
+        }
+    }
+
     /// Whether the drop-ins of `conf.d` are among its default imports.
-    pub(super) fn imports_conf_d(self) -> bool {
+    pub(crate) fn imports_conf_d(self) -> bool {
         self >= Self::new(2, 2, 0)
     }
 }
@@ -133,6 +195,24 @@ mod tests {
         }
         for text in ["", "v", "2", "2.x", "latest", "2.99999999999", "a:b"] {
             assert_eq!(ContainerdVersion::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn recommended_releases_follow_kubernetes() {
+        let version = |text| ContainerdVersion::parse(text).unwrap();
+        for (containerd, kubernetes, least) in [
+            ("1.6.14", "1.26", Least::Release(version("1.6.15"))),
+            ("2.1.0", "1.31", Least::Release(version("2.1.0"))),
+            ("1.7.24", "1.34", Least::Release(version("1.7.28"))),
+            ("2.0.9", "1.35", Least::Branch(version("2.2.0"))),
+            ("1.7.99", "1.36", Least::Branch(version("2.3.0"))),
+            ("2.4.0", "1.36", Least::Release(version("2.4.0"))),
+            ("1.7.0", "1.99", Least::NotKnown),
+            ("1.7.0", "1.25", Least::NotKnown),
+        ] {
+            let found = version(containerd).least_for(kubernetes.parse().unwrap());
+            assert_eq!(found, least, "{containerd} {kubernetes}");
         }
     }
 

@@ -5,13 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use toml_edit::{Document, Item, TableLike};
+use toml_edit::{Array, Document, Item, TableLike};
 
 use crate::runtime::Refusal;
 
 /// A value of CRI-O's configuration that hardstand sets or must know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Key {
+pub(crate) enum Key {
     /// Who manages cgroups.
     CgroupManager,
     /// The cgroup of monitor processes.
@@ -22,22 +22,26 @@ pub(super) enum Key {
     PauseImage,
     /// The socket.
     Listen,
+    /// The directory of CNI configurations.
+    NetworkDir,
+    /// The directories of CNI plugins: a list, held as TOML.
+    PluginDirs,
 }
 
 /// A value and where it is set.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Setting {
+pub(crate) struct Setting {
     /// The value.
-    pub(super) value: String,
+    pub(crate) value: String,
     /// Where, as `file:line`.
-    pub(super) place: String,
+    pub(crate) place: String,
     /// What kind of place.
-    pub(super) origin: Origin,
+    pub(crate) origin: Origin,
 }
 
 /// What kind of place a value is set in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Origin {
+pub(crate) enum Origin {
     /// A file of CRI-O's configuration.
     File,
     /// The environment of its unit, which wins over every file.
@@ -48,21 +52,23 @@ pub(super) enum Origin {
 
 /// What one place sets.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Layer {
+pub(crate) struct Layer {
     /// Values by key.
-    pub(super) settings: BTreeMap<Key, Setting>,
+    pub(crate) settings: BTreeMap<Key, Setting>,
     /// The handlers it defines, each with its own monitor cgroup.
-    pub(super) handlers: BTreeMap<String, Option<Setting>>,
+    pub(crate) handlers: BTreeMap<String, Option<Setting>>,
 }
 
 impl Key {
     /// All of them.
-    pub(super) const ALL: [Self; 5] = [
+    pub(super) const ALL: [Self; 7] = [
         Self::CgroupManager,
         Self::ConmonCgroup,
         Self::DefaultRuntime,
         Self::PauseImage,
         Self::Listen,
+        Self::NetworkDir,
+        Self::PluginDirs,
     ];
 
     /// Returns its name in a file.
@@ -73,6 +79,8 @@ impl Key {
             Self::DefaultRuntime => "default_runtime",
             Self::PauseImage => "pause_image",
             Self::Listen => "listen",
+            Self::NetworkDir => "network_dir",
+            Self::PluginDirs => "plugin_dirs",
         }
     }
 
@@ -82,6 +90,7 @@ impl Key {
             Self::CgroupManager | Self::ConmonCgroup | Self::DefaultRuntime => "runtime",
             Self::PauseImage => "image",
             Self::Listen => "api",
+            Self::NetworkDir | Self::PluginDirs => "network",
         }
     }
 
@@ -90,8 +99,43 @@ impl Key {
         match self {
             Self::CgroupManager => "systemd",
             Self::Listen => "/var/run/crio/crio.sock",
+            Self::NetworkDir => "/etc/cni/net.d",
+            Self::PluginDirs => "[\"/opt/cni/bin\"]",
             Self::ConmonCgroup | Self::DefaultRuntime | Self::PauseImage => "",
         }
+    }
+}
+
+impl Key {
+    /// Whether its value is a list.
+    pub(super) fn is_list(self) -> bool {
+        self == Self::PluginDirs
+    }
+
+    /// Returns a value that a variable or a flag sets, in the form in which values can be compared.
+    pub(super) fn canonical(self, value: &str) -> String {
+        match self {
+            Self::PluginDirs => list(value.split(',')),
+            Self::NetworkDir => without_slash(value).to_owned(),
+            Self::CgroupManager
+            | Self::ConmonCgroup
+            | Self::DefaultRuntime
+            | Self::PauseImage
+            | Self::Listen => value.to_owned(),
+        }
+    }
+}
+
+/// Returns directories as the TOML list that holds them.
+pub(super) fn list<'a>(directories: impl Iterator<Item = &'a str>) -> String {
+    let list: Array = directories.map(without_slash).collect();
+    list.to_string()
+}
+
+fn without_slash(directory: &str) -> &str {
+    match directory.trim_end_matches('/') {
+        "" => directory,
+        trimmed => trimmed,
     }
 }
 
@@ -108,7 +152,7 @@ impl Layer {
         for crio in file.tables(document.as_item(), "crio")? {
             for key in Key::ALL {
                 for table in file.tables(crio, key.table())? {
-                    if let Some(setting) = file.setting(table, key.name())? {
+                    if let Some(setting) = file.value(table, key)? {
                         layer.settings.insert(key, setting);
                     }
                 }
@@ -136,7 +180,7 @@ impl Layer {
     }
 
     /// Returns the value of a key, CRI-O's own where nothing sets it.
-    pub(super) fn value(&self, key: Key) -> &str {
+    pub(crate) fn value(&self, key: Key) -> &str {
         let setting = self.settings.get(&key);
         setting.map_or(key.default(), |setting| setting.value.as_str())
     }
@@ -165,16 +209,44 @@ impl File<'_> {
         }
     }
 
-    /// Returns what a table sets a key to.
+    /// Returns what a table sets a key to, in the form in which values can be compared.
+    fn value(self, table: &Item, key: Key) -> Result<Option<Setting>, Refusal> {
+        if key.is_list() {
+            return self.setting_with(table, key.name(), "a list of strings", |item| {
+                let items: Option<Vec<_>> =
+                    item.as_array()?.iter().map(|one| one.as_str()).collect();
+                Some(list(items?.into_iter()))
+            });
+        }
+        let setting = self.setting(table, key.name())?;
+        Ok(setting.map(|setting| Setting {
+            value: key.canonical(&setting.value),
+            ..setting
+        }))
+    }
+
+    /// Returns the text that a table sets a name to.
     fn setting(self, table: &Item, name: &str) -> Result<Option<Setting>, Refusal> {
+        self.setting_with(table, name, "a string", |item| {
+            item.as_str().map(str::to_owned)
+        })
+    }
+
+    fn setting_with(
+        self,
+        table: &Item,
+        name: &str,
+        kind: &str,
+        read: impl Fn(&Item) -> Option<String>,
+    ) -> Result<Option<Setting>, Refusal> {
         let mut found: Vec<Setting> = Vec::new();
         for (_, item) in entries(table).filter(|(key, _)| key.eq_ignore_ascii_case(name)) {
             let place = self.place(item);
-            let Some(value) = item.as_str() else {
-                return Err(unreadable(format!("{place} must be a string: `{name}`")));
+            let Some(value) = read(item) else {
+                return Err(unreadable(format!("{place} must be {kind}: `{name}`")));
             };
             found.push(Setting {
-                value: value.to_owned(),
+                value,
                 place,
                 origin: Origin::File,
             });

@@ -2,9 +2,11 @@
 //!
 //! One resource owns one drop-in whole (`resource`). What CRI-O makes of it depends on every other file in the same
 //! directory, whatever its name ends in, and on the variables and flags of its unit: `sources` collects them, `layer` and
-//! `unit` read them, and `rules` has what CRI-O checks when it starts.
+//! `unit` read them, and `rules` has what CRI-O checks when it starts. `registries` is another file, which CRI-O shares with
+//! other users of containers-registries.conf(5).
 
 mod layer;
+mod registries;
 mod resource;
 mod rules;
 mod section;
@@ -17,13 +19,17 @@ use engine::diagnostic::Problems;
 use engine::name::{PackageName, ResourceId};
 use engine::resource::{Declared, Sections};
 use engine::source::Span;
+use engine::spec::Node;
 use engine::step::Gate;
 
+pub(crate) use layer::{Key, Layer};
 use resource::CrioConfig;
+pub(crate) use rules::{CrioRelease, Pair, check_pair};
 pub(crate) use section::CrioSection;
+pub(crate) use sources::Places;
 
 use crate::package::PackageResource;
-use crate::runtime::{Chosen, KubernetesVersion, decode, listed_package};
+use crate::runtime::{Chosen, Daemons, KubernetesVersion, decode, listed_package};
 use crate::section::{check_not_managed, files_below};
 use crate::service::{OwnedService, UnitOwner, service_for};
 
@@ -31,7 +37,7 @@ use crate::service::{OwnedService, UnitOwner, service_for};
 pub(crate) const KIND: &str = "crio";
 
 /// The packages that are known to provide CRI-O.
-const PACKAGES: [&str; 1] = ["cri-o"];
+pub(crate) const PACKAGES: [&str; 1] = ["cri-o"];
 
 /// Turns `runtime.crio` into resources.
 pub(crate) fn compile(chosen: Chosen<'_>, problems: &mut Problems) -> Vec<Declared> {
@@ -50,23 +56,36 @@ pub(crate) fn compile(chosen: Chosen<'_>, problems: &mut Problems) -> Vec<Declar
     let package = section.package.clone().or(listed.clone());
     let owned = service(&section, package.as_ref(), span, &sections);
     let to_install = section.package.clone();
+    let unit = &section.service;
+    let mut declared = registries::compile(&section.registries, node, unit, &sections, problems);
     let config = config(section, package, kubernetes, &sections);
-    let mut declared = vec![
+    declared.extend([
         Declared {
             resource: Box::new(config),
             span,
             written: Vec::new(),
         },
         owned.declared(),
-    ];
+    ]);
     if let Some(name) = to_install.filter(|name| Some(name) != listed.as_ref()) {
         declared.push(Declared {
-            resource: Box::new(PackageResource::installed(name)),
+            resource: Box::new(PackageResource::installed(name, &sections)),
             span,
             written: Vec::new(),
         });
     }
     declared
+}
+
+/// Returns its daemon, as far as other sections build on it.
+pub(crate) fn daemons(node: &Node) -> Option<Daemons> {
+    let section: CrioSection = decode(node, &mut Problems::default())?;
+    Some(Daemons {
+        service: section.service,
+        cri_service: None,
+        socket: Some(section.socket),
+        limit_no_file: section.limit_no_file,
+    })
 }
 
 fn config(
@@ -82,6 +101,8 @@ fn config(
         conmon_cgroup: section.conmon_cgroup,
         pause_image: section.pause_image.or(pause),
         default_runtime: section.default_runtime,
+        cni_bin_dirs: section.cni.bin_dirs,
+        cni_conf_dir: section.cni.conf_dir,
         after: files_below(sections, &[directory.as_str(), directory.parent().as_str()]),
         path: section.drop_in,
         service: section.service,

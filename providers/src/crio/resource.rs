@@ -11,7 +11,7 @@ use engine::step::{Content, Replaces, Step};
 use toml_edit::Value;
 
 use super::KIND;
-use super::layer::{Key, Layer, Origin};
+use super::layer::{Key, Layer, Origin, list};
 use super::rules::{CrioRelease, Pair, check_pair};
 use super::sources::{is_stray, layers};
 use super::unit::Overrides;
@@ -33,6 +33,10 @@ pub(super) struct CrioConfig {
     pub(super) pause_image: Option<String>,
     /// The default handler; what is set stays where there is none.
     pub(super) default_runtime: Option<String>,
+    /// The directories of CNI plugins; what is set stays where there are none.
+    pub(super) cni_bin_dirs: Vec<AbsPath>,
+    /// The directory of CNI configurations; what is set stays where there is none.
+    pub(super) cni_conf_dir: Option<AbsPath>,
     /// Where the drop-in stands.
     pub(super) path: AbsPath,
     /// The unit that reads it.
@@ -97,7 +101,7 @@ impl Resource for CrioConfig {
             Question::Unit(self.service.clone()),
             Question::Unit(kubelet()),
         ];
-        questions.extend(self.source_questions());
+        questions.extend(self.places().questions());
         questions.extend(joined_marks().map(Question::File));
         questions.push(Question::Package(self.package_name()));
         questions
@@ -124,7 +128,7 @@ impl Resource for CrioConfig {
 impl CrioConfig {
     fn weigh(&self, situation: &Situation<'_>) -> Result<Decision, Stop> {
         let daemon = self.daemon(situation)?;
-        let overrides = self.overrides(situation)?;
+        let overrides = self.places().overrides(situation.observed)?;
         if let Some((place, written)) = overrides.elsewhere.first() {
             return Ok(Decision::Unknown(format!(
                 "{} reads another configuration: {place} says `{written}`",
@@ -162,7 +166,7 @@ impl CrioConfig {
     /// Returns the text of the drop-in.
     fn text(&self) -> String {
         let mut text = HEADER.to_owned();
-        for table in ["image", "runtime"] {
+        for table in ["image", "network", "runtime"] {
             let wanted = self.wanted();
             let mut values = wanted
                 .iter()
@@ -172,29 +176,35 @@ impl CrioConfig {
                 text.push_str(&format!("\n[crio.{table}]\n"));
             }
             for (key, value) in values {
-                text.push_str(&format!("{} = {}\n", key.name(), Value::from(*value)));
+                let value = match key.is_list() {
+                    true => value.clone(),
+                    false => Value::from(value).to_string(),
+                };
+                text.push_str(&format!("{} = {value}\n", key.name()));
             }
         }
         text
     }
 
     /// Returns what the drop-in sets.
-    fn wanted(&self) -> Vec<(Key, &str)> {
-        let mut wanted = vec![
-            (Key::CgroupManager, self.driver.as_str()),
-            (Key::ConmonCgroup, self.conmon_cgroup.as_str()),
-        ];
-        wanted.extend(
-            self.default_runtime
-                .as_deref()
-                .map(|name| (Key::DefaultRuntime, name)),
-        );
-        wanted.extend(
-            self.pause_image
-                .as_deref()
-                .map(|image| (Key::PauseImage, image)),
-        );
-        wanted
+    fn wanted(&self) -> Vec<(Key, String)> {
+        let bin_dirs = self.cni_bin_dirs.iter().map(AbsPath::as_str);
+        let driver = Some(self.driver.as_str().to_owned());
+        let conf_dir = self.cni_conf_dir.as_ref().map(AbsPath::to_string);
+        [
+            (Key::CgroupManager, driver),
+            (Key::ConmonCgroup, Some(self.conmon_cgroup.clone())),
+            (Key::DefaultRuntime, self.default_runtime.clone()),
+            (Key::PauseImage, self.pause_image.clone()),
+            (Key::NetworkDir, conf_dir),
+            (
+                Key::PluginDirs,
+                (!self.cni_bin_dirs.is_empty()).then(|| list(bin_dirs)),
+            ),
+        ]
+        .into_iter()
+        .filter_map(|(key, value)| Some((key, value?)))
+        .collect()
     }
 
     /// Returns what files, variables and flags come to, with the drop-in in its place.

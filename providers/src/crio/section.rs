@@ -1,11 +1,14 @@
 //! The field `crio` of the section `runtime`, as written, and what is wrong with it before any host is asked.
 
+use std::collections::BTreeMap;
+
 use engine::diagnostic::{Diagnostic, Problems};
 use engine::name::{AbsPath, PackageName, UnitName};
 use engine::spec::Node;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::registries::RegistrySection;
 use super::rules::{Pair, check_pair};
 use crate::runtime::{CgroupDriver, check_image};
 
@@ -27,14 +30,36 @@ pub(crate) struct CrioSection {
     /// The handler of pods that name none, such as `crun`; left as it is by default.
     #[schemars(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"))]
     pub(super) default_runtime: Option<String>,
+    /// Registries and their mirrors, by the names of their images up to some `/`, such as `docker.io` or
+    /// `registry.example:5000/team`; `*.example.com` is for all below a domain. They are one file,
+    /// /etc/containers/registries.conf.d/99-hardstand.conf, owned whole; podman and others read it too. CRI-O reloads when it
+    /// changes; nothing restarts.
+    pub(super) registries: BTreeMap<String, RegistrySection>,
+    /// Where CNI plugins and their configuration are; left as it is by default. A change restarts CRI-O; pods stay.
+    pub(super) cni: CniSection,
+    /// How many files CRI-O may have open (`LimitNOFILE=`, soft and hard), in a drop-in `limit-nofile.conf` of its unit.
+    /// Containers inherit it. By default the unit's own limit stays. systemd takes as much of it as the node allows
+    /// (`fs.nr_open`), and does not say when that is less. A change restarts it; pods stay.
+    #[schemars(range(min = 1024, max = 1_073_741_816))]
+    pub(super) limit_no_file: Option<u32>,
     /// The drop-in, in a directory `crio.conf.d`. CRI-O reads every file there, and the last in order of names wins.
-    pub(super) drop_in: AbsPath,
+    pub(crate) drop_in: AbsPath,
     /// The package that provides CRI-O, such as `cri-o`; it is installed first.
     pub(super) package: Option<PackageName>,
     /// The unit that runs CRI-O.
-    pub(super) service: UnitName,
+    pub(crate) service: UnitName,
     /// The socket on which CRI-O answers.
-    pub(super) socket: AbsPath,
+    pub(crate) socket: AbsPath,
+}
+
+/// Where CNI plugins and their configuration are.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub(super) struct CniSection {
+    /// The directories of the plugins (`plugin_dirs`), such as `/opt/cni/bin`; the whole list.
+    pub(super) bin_dirs: Vec<AbsPath>,
+    /// The directory of the configuration (`network_dir`), such as `/etc/cni/net.d`.
+    pub(super) conf_dir: Option<AbsPath>,
 }
 
 impl Default for CrioSection {
@@ -45,6 +70,9 @@ impl Default for CrioSection {
             allow_driver_change: false,
             pause_image: None,
             default_runtime: None,
+            registries: BTreeMap::new(),
+            cni: CniSection::default(),
+            limit_no_file: None,
             drop_in: known("/etc/crio/crio.conf.d/99-hardstand.conf"),
             package: None,
             service: known("crio.service"),

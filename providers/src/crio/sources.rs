@@ -1,8 +1,11 @@
 //! What a host says of everything that configures its CRI-O, as it is and as it will be once earlier changes are made.
 
-use engine::name::AbsPath;
-use engine::question::{FileState, FoundFile, Question};
-use engine::resource::{Decision, Situation};
+use std::collections::BTreeMap;
+
+use engine::name::{AbsPath, ResourceId, UnitName};
+use engine::question::{FileState, FoundFile, Observed, Question};
+use engine::resource::{Decision, Proposal, Situation};
+use engine::state::State;
 
 use super::layer::Layer;
 use super::resource::CrioConfig;
@@ -29,16 +32,44 @@ const UNIT_DIRECTORIES: [&str; 3] = [
     "/lib/systemd/system",
 ];
 
+/// Where CRI-O is configured.
+#[derive(Debug, Clone)]
+pub(crate) struct Places {
+    /// The directory of drop-ins. The main file stands beside it.
+    pub(crate) drop_ins: AbsPath,
+    /// The unit that runs it.
+    pub(crate) service: UnitName,
+}
+
+/// What is proposed for a host that is taken as it is.
+static NOTHING: BTreeMap<ResourceId, Proposal> = BTreeMap::new();
+
 impl CrioConfig {
-    /// Returns the questions about everything that configures CRI-O, but the drop-in itself.
-    pub(super) fn source_questions(&self) -> Vec<Question> {
+    /// Returns where CRI-O is configured.
+    pub(super) fn places(&self) -> Places {
+        Places {
+            drop_ins: self.path.parent(),
+            service: self.service.clone(),
+        }
+    }
+
+    /// Returns the files that CRI-O reads besides ours, once the earlier changes of the plan are made.
+    pub(super) fn sources(&self, situation: &Situation<'_>) -> Result<Vec<Source>, Stop> {
+        self.places()
+            .sources(situation.observed, situation.proposed, Some(&self.path))
+    }
+}
+
+impl Places {
+    /// Returns the questions about everything that configures CRI-O.
+    pub(crate) fn questions(&self) -> Vec<Question> {
         let mut questions = vec![
             Question::Files {
-                directory: self.path.parent(),
+                directory: self.drop_ins.clone(),
                 suffix: String::new(),
             },
             Question::Files {
-                directory: self.path.parent().parent(),
+                directory: self.drop_ins.parent(),
                 suffix: "conf".to_owned(),
             },
         ];
@@ -55,27 +86,56 @@ impl CrioConfig {
         questions
     }
 
-    /// Returns the files that CRI-O reads besides ours, once the earlier changes of the plan are made: the main file
-    /// first, then the drop-ins in the order of their names.
-    pub(super) fn sources(&self, situation: &Situation<'_>) -> Result<Vec<Source>, Stop> {
-        let directory = self.path.parent();
+    /// Returns what all of it comes to on a host as it is.
+    pub(crate) fn effective(&self, state: &State<'_>) -> Result<Layer, Stop> {
+        let sources = self.sources(state, &NOTHING, None)?;
+        let Overrides {
+            environment,
+            flags,
+            elsewhere,
+        } = self.overrides(state)?;
+        if let Some((place, written)) = elsewhere.first() {
+            return Err(Decision::Unknown(format!(
+                "CRI-O reads another configuration: {place} says `{}`",
+                written.escape_debug()
+            ))
+            .into());
+        }
+        let mut effective = Layer::default();
+        for (_, layer) in &layers(&sources)? {
+            effective.overlay(layer);
+        }
+        effective.overlay(&environment);
+        effective.overlay(&flags);
+        Ok(effective)
+    }
+
+    /// Returns the files that CRI-O reads: the main file first, then the drop-ins in the order of their names. One of them
+    /// may be passed over.
+    fn sources(
+        &self,
+        answers: &Observed,
+        proposed: &BTreeMap<ResourceId, Proposal>,
+        passed_over: Option<&AbsPath>,
+    ) -> Result<Vec<Source>, Stop> {
+        let directory = &self.drop_ins;
         let main = directory.parent().join("crio.conf").ok();
         let mut sources = Vec::new();
-        for found in situation.observed.files(&directory.parent(), "conf")? {
+        for found in answers.files(&directory.parent(), "conf")? {
             if Some(&found.path) == main.as_ref() {
                 sources.extend(source(found)?);
             }
         }
         let mut drop_ins = Vec::new();
-        for found in situation.observed.files(&directory, "")? {
-            if found.path != self.path {
+        for found in answers.files(directory, "")? {
+            if Some(&found.path) != passed_over {
                 drop_ins.extend(source(found)?);
             }
         }
-        for (path, text) in rewritten(situation.proposed) {
+        for (path, text) in rewritten(proposed) {
             let list = match path {
                 path if Some(path) == main.as_ref() => &mut sources,
-                path if path.parent() == directory && *path != self.path => &mut drop_ins,
+                path if path.parent() == *directory && Some(path) != passed_over => &mut drop_ins,
                 _ => continue,
             };
             list.retain(|source| source.path != *path);
@@ -90,11 +150,10 @@ impl CrioConfig {
     }
 
     /// Returns what the unit of CRI-O sets, past all files.
-    pub(super) fn overrides(&self, situation: &Situation<'_>) -> Result<Overrides, Stop> {
-        let observed = situation.observed;
+    pub(super) fn overrides(&self, answers: &Observed) -> Result<Overrides, Stop> {
         let mut texts = Vec::new();
         for path in self.unit_files() {
-            let text = text_of(&path, observed.file(&path)?)?;
+            let text = text_of(&path, answers.file(&path)?)?;
             if let Some(text) = text {
                 texts.push(UnitText {
                     path: path.to_string(),
@@ -105,7 +164,7 @@ impl CrioConfig {
         }
         let mut drop_ins = Vec::new();
         for directory in self.unit_drop_ins() {
-            for found in observed.files(&directory, "conf")? {
+            for found in answers.files(&directory, "conf")? {
                 let name = found.path.file_name();
                 let masked = drop_ins.iter().any(|(known, _)| *known == name);
                 if !masked && let Some(text) = text_of(&found.path, &found.state)? {
@@ -120,14 +179,13 @@ impl CrioConfig {
             // A unit that the plan has yet to install reads one of them.
             let reads = |unit: &UnitText<'_>| unit.text.contains(path.as_str());
             let is_read = texts.is_empty() || texts.iter().any(reads);
-            if is_read && let Some(text) = text_of(&path, observed.file(&path)?)? {
+            if is_read && let Some(text) = text_of(&path, answers.file(&path)?)? {
                 let path = path.to_string();
                 texts.push(UnitText { path, text });
             }
         }
-        let directory = self.path.parent();
-        let main = directory.parent().join("crio.conf").ok();
-        let mut usual = vec![directory.as_str()];
+        let main = self.drop_ins.parent().join("crio.conf").ok();
+        let mut usual = vec![self.drop_ins.as_str()];
         usual.extend(main.as_ref().map(AbsPath::as_str));
         Ok(overrides(&texts, &usual))
     }

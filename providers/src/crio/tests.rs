@@ -5,7 +5,7 @@ use engine::plan::HostPlan;
 use engine::resource::Action;
 use engine::step::{Disruption, Gate, Step};
 
-use crate::testing::{Machine, change, compile, summary};
+use crate::testing::{Machine, change, compile, compile_at, summary, written};
 
 const DROP_IN: &str = "/etc/crio/crio.conf.d/99-hardstand.conf";
 const RESOURCE: &str = "crio//etc/crio/crio.conf.d/99-hardstand.conf";
@@ -630,4 +630,148 @@ fn odd_specs_are_refused() {
     // The driver that is not written is systemd.
     let written = other.replace("crio: {}", "crio: {cgroupDriver: systemd}");
     assert!(compile(&written).1[0].starts_with("E221"));
+}
+
+#[test]
+fn cni_directories_are_set_compared_and_restart() {
+    const CNI: &str = "cni: {binDirs: [/opt/cni/bin, /usr/lib/cni], confDir: /etc/cni/k.d}";
+    let mut host = host();
+    let plan = host.converge(&spec(CNI));
+    assert!(
+        text(&host).contains(
+            "[crio.network]\nnetwork_dir = \"/etc/cni/k.d\"\nplugin_dirs = [\"/opt/cni/bin\", \"/usr/lib/cni\"]\n"
+        ),
+        "{}",
+        text(&host)
+    );
+    assert_eq!(
+        summary(&plan)[0],
+        format!(
+            "{RESOURCE}: conmon_cgroup ->pod, network_dir /etc/cni/net.d->/etc/cni/k.d, \
+             plugin_dirs [\"/opt/cni/bin\"]->[\"/opt/cni/bin\", \"/usr/lib/cni\"]"
+        )
+    );
+    let plan = host.converge(&spec(
+        "cni: {binDirs: [/usr/lib/cni], confDir: /etc/cni/k.d}",
+    ));
+    assert!(matches!(
+        last_step(&plan, SERVICE),
+        Step::RestartUnit { .. }
+    ));
+    for (file, refused) in [
+        ("[crio.network]\nnetwork_dir = '/etc/cni/k.d/'\n", None),
+        (
+            "[crio.network]\nplugin_dirs = ['/opt/cni/bin/', '/usr/lib/cni']\n",
+            None,
+        ),
+        (
+            "[crio.network]\nplugin_dirs = ['/usr/lib/cni']\n",
+            Some("99-z.conf:2 sets `plugin_dirs` to `"),
+        ),
+        (
+            "[crio.network]\nplugin_dirs = '/usr/lib/cni'\n",
+            Some("99-z.conf:2 must be a list of strings: `plugin_dirs`"),
+        ),
+    ] {
+        let host = self::host().file("/etc/crio/crio.conf.d/99-z.conf", file);
+        match refused {
+            None => assert_eq!(host.plan(&spec(CNI)).unplanned, [], "{file}"),
+            Some(refused) => {
+                let reason = unplanned(&host, CNI);
+                assert!(reason.contains(refused), "{reason}");
+            }
+        }
+    }
+    let flag = |flag: &str| {
+        let unit = format!("[Service]\nExecStart=/usr/bin/crio {flag}\n");
+        self::host().file("/etc/systemd/system/crio.service", &unit)
+    };
+    let same = flag("--cni-plugin-dir=/opt/cni/bin,/usr/lib/cni/ --cni-config-dir /etc/cni/k.d/");
+    assert_eq!(same.plan(&spec(CNI)).unplanned, []);
+    let reason = unplanned(&flag("--cni-config-dir=/etc/cni/net.d"), CNI);
+    assert!(reason.contains("wins over every file"), "{reason}");
+}
+
+const REGISTRIES: &str = "/etc/containers/registries.conf.d/99-hardstand.conf";
+
+#[test]
+fn registries_are_a_drop_in_and_a_reload() {
+    let mut host = host();
+    let _plan = host.converge(&spec(""));
+    let registries = "registries: {\
+        docker.io: {mirrors: [{location: 'm.example:5000/hub', pullFromMirror: digest-only}, {location: 'n.example', insecure: true}]},\
+        '*.corp.example': {insecure: false, blocked: true},\
+        r.example/team: {location: s.example}}";
+    let plan = host.converge(&spec(registries));
+    let text = written(&plan, REGISTRIES);
+    let (_header, text) = text.split_once('\n').unwrap();
+    assert_eq!(
+        text,
+        "[[registry]]\nprefix = \"*.corp.example\"\ninsecure = false\nblocked = true\n\n\
+         [[registry]]\nprefix = \"docker.io\"\n\n\
+         [[registry.mirror]]\nlocation = \"m.example:5000/hub\"\npull-from-mirror = \"digest-only\"\n\n\
+         [[registry.mirror]]\nlocation = \"n.example\"\ninsecure = true\n\n\
+         [[registry]]\nprefix = \"r.example/team\"\nlocation = \"s.example\"\n"
+    );
+    let service = change(&plan, SERVICE);
+    assert_eq!(service.action, Action::Reload);
+    assert_eq!(service.disruption, Disruption::Reload);
+    // With a limit in the same plan, a reload does not suffice.
+    let plan = host.converge(&spec(
+        "limitNoFile: 4096, registries: {docker.io: {blocked: true}}",
+    ));
+    assert_eq!(change(&plan, SERVICE).action, Action::Restart);
+}
+
+#[test]
+fn a_reload_that_was_cut_off_is_owed() {
+    let mut host = host();
+    let registries = spec("registries: {docker.io: {blocked: true}}");
+    let _plan = host.converge(&registries);
+    host.owed.insert("crio.service".into());
+    assert_eq!(
+        change(&host.plan(&registries), SERVICE).action,
+        Action::Restart
+    );
+}
+
+#[test]
+fn what_is_wrong_with_registries_is_said() {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, text) in [
+        ("a.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n"),
+        ("b.pem", "-----BEGIN CERTIFICATE-----\nBBBB\n"),
+    ] {
+        std::fs::write(directory.path().join(name), text).unwrap();
+    }
+    let name = directory.path().join("spec.yaml");
+    for (registries, expected) in [
+        (
+            "docker.io: {mirrors: [{location: m.example/a, ca: a.pem}, {location: m.example/b, ca: a.pem}]}",
+            &[][..],
+        ),
+        (
+            "docker.io: {mirrors: [{location: m.example/a, ca: a.pem}, {location: m.example/b, ca: b.pem}]}",
+            &["E266 one host has two certificate authorities"],
+        ),
+        ("docker.io: {}", &["E265 nothing is said of `docker.io`"]),
+        (
+            "'https://r.example': {blocked: true}, a.example: {mirrors: [{location: 'u:p@m.example'}]}",
+            &[
+                "E127 `https://r.example` is not where a registry is",
+                "E127 `u:p@m.example` is not where a registry is",
+            ],
+        ),
+    ] {
+        let spec = spec(&format!("registries: {{{registries}}}"));
+        let (graph, complaints) = compile_at(name.to_str().unwrap(), &spec);
+        assert_eq!(complaints, expected, "{registries}");
+        let certificate = "file//etc/containers/certs.d/m.example/hardstand.crt";
+        let has_certificate = graph.nodes().any(|node| node.id.to_string() == certificate);
+        assert_eq!(
+            has_certificate,
+            registries.contains("a.pem"),
+            "{registries}"
+        );
+    }
 }

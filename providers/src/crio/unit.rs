@@ -69,8 +69,9 @@ impl Overrides {
                 .or_else(|| words.next())
                 .unwrap_or_default()
                 .to_owned();
+            let key = variable.or(flag);
             let setting = |origin| Setting {
-                value: value.clone(),
+                value: key.map_or_else(|| value.clone(), |key| key.canonical(&value)),
                 place: place.to_owned(),
                 origin,
             };
@@ -108,6 +109,8 @@ fn variable(key: Key) -> &'static str {
         Key::DefaultRuntime => "CONTAINER_DEFAULT_RUNTIME",
         Key::PauseImage => "CONTAINER_PAUSE_IMAGE",
         Key::Listen => "CONTAINER_LISTEN",
+        Key::NetworkDir => "CONTAINER_CNI_CONFIG_DIR",
+        Key::PluginDirs => "CONTAINER_CNI_PLUGIN_DIR",
     }
 }
 
@@ -118,5 +121,7 @@ fn flag(key: Key) -> &'static str {
         Key::DefaultRuntime => "--default-runtime",
         Key::PauseImage => "--pause-image",
         Key::Listen => "--listen",
+        Key::NetworkDir => "--cni-config-dir",
+        Key::PluginDirs => "--cni-plugin-dir",
     }
 }

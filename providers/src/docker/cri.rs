@@ -11,15 +11,16 @@ use engine::step::Gate;
 
 use super::section::CriDockerdSection;
 use super::service::socket_of;
-use super::unit::{self, Assignment, words};
 use super::{Engine, Provided, declare, version};
+use crate::dropin;
 use crate::file::{FileTarget, managed_directory};
 use crate::runtime::{Chosen, KubernetesVersion, Refusal, Stop, canonical};
 use crate::section::{constant_path, items, requires};
 use crate::service::{ServiceResource, UnitOwner, service_for};
+use crate::unitfile::{self, Assignment, words};
 
 /// The packages that are known to provide cri-dockerd.
-const PACKAGES: [&str; 1] = ["cri-dockerd"];
+pub(crate) const PACKAGES: [&str; 1] = ["cri-dockerd"];
 
 /// The name of the drop-in.
 const DROP_IN: &str = "hardstand.conf";
@@ -28,7 +29,7 @@ const DROP_IN: &str = "hardstand.conf";
 const BINARY: &str = "/usr/bin/cri-dockerd";
 
 /// Where it answers unless its socket unit says otherwise.
-const SOCKET: &str = "/run/cri-dockerd.sock";
+pub(crate) const SOCKET: &str = "/run/cri-dockerd.sock";
 
 /// The flag that takes the socket from systemd, and its value.
 const ENDPOINT: (&str, &str) = ("container-runtime-endpoint", "fd://");
@@ -117,7 +118,7 @@ fn is_managed(
                 .get("dropIns")
                 .is_some_and(|drop_ins| !drop_ins.entries().is_empty())
     });
-    listed || with_drop_ins
+    listed || with_drop_ins || !dropin::asked_of(unit, sections).is_empty()
 }
 
 /// cri-dockerd starts at once; it gives up on a Docker that does not answer within seconds.
@@ -187,8 +188,8 @@ impl Resource for DropIn {
 
     fn questions(&self) -> Vec<Question> {
         let mut questions = self.target.questions();
-        questions.extend(unit::questions(&self.service));
-        questions.extend(unit::questions(&self.socket_unit));
+        questions.extend(unitfile::questions(&self.service));
+        questions.extend(unitfile::questions(&self.socket_unit));
         questions.extend(self.package.questions());
         questions.extend(self.docker.questions());
         questions
@@ -259,7 +260,8 @@ impl DropIn {
 
     /// Returns the command that the unit should run.
     fn command(&self, situation: &Situation<'_>) -> Result<String, Stop> {
-        let Some(text) = unit::read(&self.service, situation)? else {
+        let Some(text) = unitfile::read(&self.service, situation.observed, situation.proposed)?
+        else {
             if !self.package.is_planned(situation) {
                 return Err(Refusal::new(format!(
                     "cri-dockerd is not installed: the host has no unit `{}`",
@@ -338,7 +340,7 @@ fn listens(
     socket_unit: &UnitName,
     situation: &Situation<'_>,
 ) -> Result<Option<Assignment>, Unanswered> {
-    let Some(text) = unit::read(socket_unit, situation)? else {
+    let Some(text) = unitfile::read(socket_unit, situation.observed, situation.proposed)? else {
         return Ok(None);
     };
     let mut streams = text.assignments("Socket", "ListenStream");
@@ -369,7 +371,7 @@ impl Resource for CriService {
 
     fn questions(&self) -> Vec<Question> {
         let mut questions = self.inner.questions();
-        questions.extend(unit::questions(&self.socket_unit));
+        questions.extend(unitfile::questions(&self.socket_unit));
         // Where the unit listens is only known from the answers; this is where it nearly always does.
         let socket = self.socket.clone().unwrap_or_else(|| constant_path(SOCKET));
         questions.push(Question::Cri(socket));

@@ -9,19 +9,16 @@ use engine::resource::{
 use engine::step::{Content, FileCheck, Replaces, Step};
 
 use super::edit::{self, Edited, Wanted};
-use super::flags::{Flag, flags};
+use super::flags::{self, Flag};
 use super::json::{Json, line_of};
 use super::section::DockerSection;
 use super::version::{self, Version};
-use super::{Engine, KIND, Provided, keys, unit};
-use crate::confdir::Fragment;
+use super::{Engine, KIND, Provided, keys};
 use crate::file::{not_a_file, root};
 use crate::runtime::{CgroupDriver, DriverChange, Refusal, Stop, joined_marks, kubelet};
-use crate::section::{constant_path, notifies, requires};
+use crate::section::{notifies, requires};
 use crate::service::is_running;
-
-/// Files that distributions let a unit read its environment from.
-const ENVIRONMENT_FILES: [&str; 2] = ["/etc/default/docker", "/etc/sysconfig/docker"];
+use crate::unitfile;
 
 /// Where dockerd reads its configuration if no flag says otherwise.
 const DEFAULT_CONFIG: &str = "/etc/docker/daemon.json";
@@ -87,8 +84,8 @@ impl Resource for DaemonConfig {
         ];
         questions.extend(joined_marks().map(Question::File));
         questions.extend(self.docker.questions());
-        questions.extend(unit::questions(&self.service));
-        questions.extend(ENVIRONMENT_FILES.map(|path| Question::File(constant_path(path))));
+        questions.extend(unitfile::questions(&self.service));
+        questions.extend(flags::questions());
         questions
     }
 
@@ -181,26 +178,11 @@ impl DaemonConfig {
 
     /// Returns the flags that the unit starts dockerd with; none if there is no unit file yet.
     fn flags(&self, situation: &Situation<'_>) -> Result<Vec<Flag>, Stop> {
-        let Some(text) = unit::read(&self.service, situation)? else {
+        let Some(text) = unitfile::read(&self.service, situation.observed, situation.proposed)?
+        else {
             return Ok(Vec::new());
         };
-        let Some(command) = text.exec_start() else {
-            return Ok(Vec::new());
-        };
-        let mut files = Vec::new();
-        for path in ENVIRONMENT_FILES.map(constant_path) {
-            if let FileState::Regular(RegularFile {
-                content: Some(content),
-                ..
-            }) = situation.observed.file(&path)?
-            {
-                files.push(Fragment {
-                    path: path.to_string(),
-                    text: String::from_utf8_lossy(content).into_owned(),
-                });
-            }
-        }
-        Ok(flags(&command, &text.environment(&files)))
+        Ok(flags::given(&text, situation.observed)?)
     }
 
     fn check_config_file(&self, given: &[Flag]) -> Result<(), Refusal> {

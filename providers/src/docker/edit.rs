@@ -58,7 +58,7 @@ pub(super) fn is_reloadable(key: &str) -> bool {
 }
 
 /// Reads a file; an empty one says nothing, as to dockerd.
-pub(super) fn read(path: &AbsPath, text: &str) -> Result<Json, Refusal> {
+pub(crate) fn read(path: &AbsPath, text: &str) -> Result<Json, Refusal> {
     let text = if text.trim().is_empty() { "{}" } else { text };
     let root = json::parse(text).map_err(|error| {
         refused(

@@ -3,17 +3,24 @@
 
 use std::collections::BTreeMap;
 
-use super::unit::{Assignment, words};
+use engine::question::{FileState, Observed, Question, RegularFile, Unanswered};
+
+use crate::confdir::Fragment;
+use crate::section::constant_path;
+use crate::unitfile::{Assignment, UnitText, words};
+
+/// Files that distributions let a unit read its environment from.
+const ENVIRONMENT_FILES: [&str; 2] = ["/etc/default/docker", "/etc/sysconfig/docker"];
 
 /// A flag of a command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Flag {
+pub(crate) struct Flag {
     /// Its long name, without dashes.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// Its value, if it has one.
-    pub(super) value: Option<String>,
+    pub(crate) value: Option<String>,
     /// Where it stands, as `file:line`.
-    pub(super) place: String,
+    pub(crate) place: String,
 }
 
 /// Short flags with their long names.
@@ -69,7 +76,7 @@ const SWITCHES: [&str; 17] = [
 
 impl Flag {
     /// Returns the key of the configuration file that says the same.
-    pub(super) fn key(&self) -> &str {
+    pub(crate) fn key(&self) -> &str {
         RENAMED
             .iter()
             .find(|(flag, _)| *flag == self.name)
@@ -77,8 +84,36 @@ impl Flag {
     }
 }
 
+/// Returns what must be asked, besides the text of the unit, to know the flags that it gives.
+pub(crate) fn questions() -> impl Iterator<Item = Question> {
+    ENVIRONMENT_FILES
+        .map(|path| Question::File(constant_path(path)))
+        .into_iter()
+}
+
+/// Returns the flags that a unit starts dockerd with.
+pub(crate) fn given(text: &UnitText, answers: &Observed) -> Result<Vec<Flag>, Unanswered> {
+    let Some(command) = text.exec_start() else {
+        return Ok(Vec::new());
+    };
+    let mut files = Vec::new();
+    for path in ENVIRONMENT_FILES.map(constant_path) {
+        if let FileState::Regular(RegularFile {
+            content: Some(content),
+            ..
+        }) = answers.file(&path)?
+        {
+            files.push(Fragment {
+                path: path.to_string(),
+                text: String::from_utf8_lossy(content).into_owned(),
+            });
+        }
+    }
+    Ok(flags(&command, &text.environment(&files)))
+}
+
 /// Returns the flags of a command, its variables filled in from an environment.
-pub(super) fn flags(command: &Assignment, environment: &BTreeMap<String, Assignment>) -> Vec<Flag> {
+pub(crate) fn flags(command: &Assignment, environment: &BTreeMap<String, Assignment>) -> Vec<Flag> {
     let mut placed = Vec::new();
     for word in words(&command.value) {
         let name = word

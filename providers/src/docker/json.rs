@@ -8,16 +8,16 @@ use std::ops::Range;
 
 /// A value and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Json {
+pub(crate) struct Json {
     /// The bytes of the text that it is.
-    pub(super) span: Range<usize>,
+    pub(crate) span: Range<usize>,
     /// What it is.
-    pub(super) value: Value,
+    pub(crate) value: Value,
 }
 
 /// What a value is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Value {
+pub(crate) enum Value {
     /// `null`.
     Null,
     /// `true` or `false`.
@@ -34,32 +34,32 @@ pub(super) enum Value {
 
 /// A key of a map and its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Member {
+pub(crate) struct Member {
     /// The key.
-    pub(super) key: String,
+    pub(crate) key: String,
     /// Where it starts.
-    pub(super) start: usize,
+    pub(crate) start: usize,
     /// The value.
-    pub(super) value: Json,
+    pub(crate) value: Json,
 }
 
 /// Why a text is not JSON that can be edited.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{line}:{column}: {why}")]
-pub(super) struct JsonError {
+pub(crate) struct JsonError {
     /// The line, from 1.
-    pub(super) line: usize,
+    pub(crate) line: usize,
     /// The column in characters, from 1.
-    pub(super) column: usize,
+    pub(crate) column: usize,
     /// What is wrong there.
-    pub(super) why: String,
+    pub(crate) why: String,
 }
 
 /// How deep a value may be nested.
 const MAX_DEPTH: usize = 64;
 
 /// Reads a text that is one value.
-pub(super) fn parse(text: &str) -> Result<Json, JsonError> {
+pub(crate) fn parse(text: &str) -> Result<Json, JsonError> {
     let mut parser = Parser { text, at: 0 };
     parser.skip_space();
     let value = parser.value(0)?;
@@ -71,24 +71,24 @@ pub(super) fn parse(text: &str) -> Result<Json, JsonError> {
 }
 
 /// Returns the number of the line that a byte of a text stands in.
-pub(super) fn line_of(text: &str, at: usize) -> usize {
+pub(crate) fn line_of(text: &str, at: usize) -> usize {
     text[..at].matches('\n').count() + 1
 }
 
 /// Returns a text as a JSON string.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
 /// Returns texts as a JSON list on one line.
-pub(super) fn quoted_list<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
+pub(crate) fn quoted_list<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
     let items: Vec<_> = texts.into_iter().map(quoted).collect();
     format!("[{}]", items.join(", "))
 }
 
 impl Json {
     /// Returns the value below a key of a map.
-    pub(super) fn get(&self, key: &str) -> Option<&Self> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Self> {
         self.members()
             .iter()
             .find(|member| member.key == key)
@@ -96,7 +96,7 @@ impl Json {
     }
 
     /// Returns the members of a map, none for anything else.
-    pub(super) fn members(&self) -> &[Member] {
+    pub(crate) fn members(&self) -> &[Member] {
         match &self.value {
             Value::Map(members) => members,
             _ => &[],
@@ -104,7 +104,7 @@ impl Json {
     }
 
     /// Returns the texts of a list of nothing but texts.
-    pub(super) fn texts(&self) -> Option<Vec<&str>> {
+    pub(crate) fn texts(&self) -> Option<Vec<&str>> {
         match &self.value {
             Value::List(items) => items.iter().map(Self::text).collect(),
             _ => None,
@@ -112,7 +112,7 @@ impl Json {
     }
 
     /// Returns the text, if it is one.
-    pub(super) fn text(&self) -> Option<&str> {
+    pub(crate) fn text(&self) -> Option<&str> {
         match &self.value {
             Value::Text(text) => Some(text),
             _ => None,
@@ -120,7 +120,7 @@ impl Json {
     }
 
     /// Returns the truth value, if it is one.
-    pub(super) fn bool(&self) -> Option<bool> {
+    pub(crate) fn bool(&self) -> Option<bool> {
         match self.value {
             Value::Bool(value) => Some(value),
             _ => None,
@@ -128,7 +128,7 @@ impl Json {
     }
 
     /// Returns what it is, in words.
-    pub(super) fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         match self.value {
             Value::Null => "null",
             Value::Bool(_) => "a boolean",
@@ -140,14 +140,14 @@ impl Json {
     }
 
     /// Returns the text with another value in its place.
-    pub(super) fn replaced(&self, text: &str, value: &str) -> String {
+    pub(crate) fn replaced(&self, text: &str, value: &str) -> String {
         let Range { start, end } = self.span;
         format!("{}{value}{}", &text[..start], &text[end..])
     }
 
     /// Returns the text with a new last member of this map, written as its last one is: on a line of its own with the
     /// same indentation, or on the same line. Above an empty map, indentation is `outer` and one step more.
-    pub(super) fn with_member(&self, text: &str, outer: &str, key: &str, value: &str) -> String {
+    pub(crate) fn with_member(&self, text: &str, outer: &str, key: &str, value: &str) -> String {
         let key = quoted(key);
         let step = indentation(text);
         let Some(last) = self.members().last() else {
@@ -165,7 +165,7 @@ impl Json {
 }
 
 /// Returns what a text is indented by: the white space before its first member, two spaces if there is none.
-pub(super) fn indentation(text: &str) -> &str {
+pub(crate) fn indentation(text: &str) -> &str {
     text.lines()
         .map(|line| &line[..line.len() - line.trim_start_matches([' ', '\t']).len()])
         .find(|space| !space.is_empty())

@@ -2,44 +2,45 @@
 //!
 //! Mirantis Container Runtime is Docker Engine under another package, with the same binary, unit and file. One resource
 //! edits `daemon.json`, key by key (`daemon`, with `edit` and `json`), after it compared the file with the flags that the
-//! unit gives (`unit`, `flags`). `service` is the unit of dockerd: whether a reload suffices, and whether containers
+//! unit gives (`flags`). `service` is the unit of dockerd: whether a reload suffices, and whether containers
 //! outlive a restart. `cri` is the drop-in of cri-dockerd, its units, and its socket. `version` knows what goes together.
 
 mod cri;
 mod daemon;
-mod edit;
-mod flags;
-mod json;
+pub(crate) mod edit;
+pub(crate) mod flags;
+pub(crate) mod json;
 mod keys;
 mod section;
 mod service;
 #[cfg(test)]
 mod tests;
-mod unit;
-mod version;
+pub(crate) mod version;
 
 use engine::diagnostic::{Diagnostic, Problems};
-use engine::name::{PackageName, ResourceId};
-use engine::question::{Observed, Question, Unanswered};
+use engine::name::{PackageName, ResourceId, UnitName};
+use engine::question::{FileState, Observed, Question, Unanswered};
 use engine::resource::{Declared, Resource, Sections, Situation};
 use engine::source::Span;
-use engine::step::Gate;
+use engine::spec::Node;
+use engine::step::{Disruption, Gate};
 
+pub(crate) use cri::{PACKAGES as CRI_DOCKERD_PACKAGES, SOCKET as CRI_DOCKERD_SOCKET};
 use daemon::DaemonConfig;
-pub(crate) use section::DockerSection;
+pub(crate) use section::{CriDockerdSection, DockerSection};
 use service::DockerService;
 use version::Version;
 
 use crate::package::PackageResource;
-use crate::runtime::{Chosen, Stop, decode, listed_package, planned_version};
-use crate::section::check_not_managed;
+use crate::runtime::{Chosen, Daemons, Stop, decode, listed_package, planned_version};
+use crate::section::{check_not_managed, constant_path};
 use crate::service::{UnitOwner, service_for};
 
 /// The kind of the resource that is dockerd's configuration file.
 pub(crate) const KIND: &str = "docker";
 
 /// The packages that are known to provide dockerd.
-const PACKAGES: [&str; 4] = ["docker.io", "docker-ce", "docker-ee", "moby-engine"];
+pub(crate) const PACKAGES: [&str; 4] = ["docker.io", "docker-ce", "docker-ee", "moby-engine"];
 
 /// dockerd's unit has no limit of its own; loading many containers takes time.
 const GATE: Gate = Gate {
@@ -136,6 +137,39 @@ pub(crate) fn compile(
     declared
 }
 
+/// Returns its daemons, as far as other sections build on them.
+pub(crate) fn daemons(node: &Node) -> Option<Daemons> {
+    let mut unheard = Problems::default();
+    let mut section: DockerSection = decode(node, &mut unheard)?;
+    section::complete(&mut section, node, &mut unheard);
+    let (cri_service, socket) = match section.cri_dockerd {
+        Some(cri) => (
+            Some(cri.service),
+            Some(cri.socket.unwrap_or_else(|| constant_path(cri::SOCKET))),
+        ),
+        None => (None, None),
+    };
+    Some(Daemons {
+        service: section.service,
+        cri_service,
+        socket,
+        limit_no_file: section.limit_no_file,
+    })
+}
+
+/// Returns what a restart of a unit does to what runs on the node: that of dockerd takes its containers along, unless they
+/// live on. What dockerd is told now is known where the spec chooses Docker Engine.
+pub(crate) fn restart_disruption(unit: &UnitName, observed: &Observed) -> Disruption {
+    let usual = DockerSection::default();
+    if *unit != usual.service {
+        return Disruption::Restart;
+    }
+    match observed.file(&usual.config_file) {
+        Ok(FileState::Regular(file)) if service::keeps_containers(file) => Disruption::Restart,
+        Ok(_) | Err(_) => Disruption::PodLoss,
+    }
+}
+
 fn declare(resource: impl Resource + 'static, span: Span) -> Declared {
     Declared {
         resource: Box::new(resource),
@@ -147,7 +181,8 @@ fn declare(resource: impl Resource + 'static, span: Span) -> Declared {
 /// Returns a package that the section names and `packages` does not list.
 fn package(name: Option<&PackageName>, span: Span, sections: &Sections<'_>) -> Option<Declared> {
     let name = name.filter(|name| listed_package(sections, &[name.as_str()]).is_none())?;
-    Some(declare(PackageResource::installed(name.clone()), span))
+    let package = PackageResource::installed(name.clone(), sections);
+    Some(declare(package, span))
 }
 
 impl Engine {

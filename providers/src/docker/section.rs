@@ -31,12 +31,18 @@ pub(crate) struct DockerSection {
     pub(super) data_root: Option<AbsPath>,
     /// Mirrors of Docker Hub, such as `https://mirror.example`; the whole list.
     pub(super) registry_mirrors: Option<Vec<String>>,
+    /// How many files dockerd may have open (`LimitNOFILE=`, soft and hard), in a drop-in `limit-nofile.conf` of its unit.
+    /// Containers inherit it. By default the unit's own limit stays. systemd takes as much of it as the node allows
+    /// (`fs.nr_open`), and does not say when that is less. A change restarts it, which stops all containers unless
+    /// `liveRestore` is on.
+    #[schemars(range(min = 1024, max = 1_073_741_816))]
+    pub(super) limit_no_file: Option<u32>,
     /// The configuration file. The unit must start dockerd with it.
-    pub(super) config_file: AbsPath,
+    pub(crate) config_file: AbsPath,
     /// The package that provides dockerd, such as `docker.io`, `docker-ce` or `docker-ee`; it is installed first.
     pub(super) package: Option<PackageName>,
     /// The unit that runs dockerd.
-    pub(super) service: UnitName,
+    pub(crate) service: UnitName,
     /// cri-dockerd, which speaks CRI for Docker Engine; a kubelet since 1.24 needs it. Not managed if left out.
     pub(super) cri_dockerd: Option<CriDockerdSection>,
 }
@@ -44,14 +50,14 @@ pub(crate) struct DockerSection {
 /// How cri-dockerd is started. It has no configuration file, so a drop-in of its unit sets its flags; others stay.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub(super) struct CriDockerdSection {
+pub(crate) struct CriDockerdSection {
     /// The package that provides it; it is installed first.
     pub(super) package: Option<PackageName>,
     /// The pause image. By default the one that fits `kubernetes.version`; without a version, what is set stays.
     #[schemars(length(min = 1, max = 512))]
     pub(super) pod_infra_container_image: Option<String>,
     /// The unit that runs it. The socket unit of the same name listens for it.
-    pub(super) service: UnitName,
+    pub(crate) service: UnitName,
     /// The socket on which it answers; by default the one that its socket unit names, or /run/cri-dockerd.sock.
     pub(super) socket: Option<AbsPath>,
     /// How pods get their network, such as `cni`.
@@ -88,6 +94,7 @@ impl Default for DockerSection {
             log_opts: BTreeMap::new(),
             data_root: None,
             registry_mirrors: None,
+            limit_no_file: None,
             config_file: known("/etc/docker/daemon.json"),
             package: None,
             service: known("docker.service"),

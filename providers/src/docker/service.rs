@@ -1,6 +1,7 @@
 //! The unit of dockerd. Unlike other runtimes, it takes its containers along when it restarts, unless live-restore is on;
 //! some keys of its file it reads again on a reload; and its socket unit starts it again after it was stopped.
 
+use engine::facts::Init;
 use engine::name::{AbsPath, ResourceId, UnitName};
 use engine::question::{FileState, Question, RegularFile, Unanswered};
 use engine::resource::{Action, Decision, Proposal, Relation, Resource, Situation};
@@ -40,6 +41,9 @@ impl Resource for DockerService {
     }
 
     fn decide(&self, situation: &Situation<'_>) -> Result<Decision, Unanswered> {
+        if situation.facts().init != Init::Systemd {
+            return self.inner.decide(situation);
+        }
         let mut inner = self.inner.clone();
         let is_stale = self.is_stale(situation)?;
         if !is_stale {
@@ -84,10 +88,7 @@ impl DockerService {
     /// Whether containers outlive a restart: live-restore is on before it and after it, and they stay where they are.
     fn keeps_containers(&self, situation: &Situation<'_>) -> Result<bool, Unanswered> {
         let before = match situation.observed.file(&self.config)? {
-            FileState::Regular(RegularFile {
-                content: Some(content),
-                ..
-            }) => lives(content),
+            FileState::Regular(file) => keeps_containers(file),
             _ => false,
         };
         let proposal = situation.proposed.get(&self.config_id);
@@ -156,6 +157,11 @@ pub(super) fn socket_of(service: &UnitName) -> UnitName {
     format!("{stem}.socket")
         .parse()
         .unwrap_or_else(|_| service.clone())
+}
+
+/// Whether a configuration file lets containers live on without the daemon.
+pub(super) fn keeps_containers(file: &RegularFile) -> bool {
+    file.content.as_deref().is_some_and(lives)
 }
 
 fn lives(content: &[u8]) -> bool {

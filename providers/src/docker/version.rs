@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use crate::runtime::{KubernetesVersion, Refusal, leading_number};
+use crate::runtime::{KubernetesVersion, Refusal, Spoken, leading_number};
 
 /// A version of Docker Engine or of cri-dockerd, whatever a distribution appended to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Version {
+pub(crate) struct Version {
     major: u32,
     minor: u32,
     patch: u32,
@@ -23,7 +23,7 @@ impl Version {
 
     /// Reads what a package says, such as `20.10.24+dfsg1-1+deb12u1`, `5:29.0.1-1~debian.13~trixie` or
     /// `0.3.16~3-0~debian-bookworm`.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let upstream = text.split_once(':').map_or(text, |(_epoch, rest)| rest);
         let upstream = upstream.strip_prefix('v').unwrap_or(upstream);
         let (major, rest) = leading_number(upstream)?;
@@ -43,7 +43,7 @@ impl fmt::Display for Version {
 }
 
 /// Refuses a Docker Engine whose `daemon.json` is not known here.
-pub(super) fn check_docker(docker: Version) -> Result<(), Refusal> {
+pub(crate) fn check_docker(docker: Version) -> Result<(), Refusal> {
     if docker >= Version::new(20, 10, 0) {
         return Ok(());
     }
@@ -54,32 +54,33 @@ pub(super) fn check_docker(docker: Version) -> Result<(), Refusal> {
 }
 
 /// Whether dockerd checks a file when it is asked to (`--validate`).
-pub(super) fn checks_its_file(docker: Version) -> bool {
+pub(crate) fn checks_its_file(docker: Version) -> bool {
     docker >= Version::new(23, 0, 0)
 }
 
 /// Refuses a cri-dockerd that this kubelet cannot speak to.
-pub(super) fn check_kubernetes(
+pub(crate) fn check_kubernetes(
     cri_dockerd: Version,
     kubernetes: KubernetesVersion,
 ) -> Result<(), Refusal> {
-    if kubernetes.speaks_only_v1() && cri_dockerd < Version::new(0, 3, 0) {
+    let spoken = spoken(cri_dockerd);
+    if spoken.fits(kubernetes.spoken()) {
+        return Ok(());
+    }
+    if spoken == Spoken::V1Alpha2 {
         return Err(Refusal::new(format!(
             "cri-dockerd {cri_dockerd} does not speak CRI v1, and a kubelet {kubernetes} speaks nothing else"
         ))
         .help("install cri-dockerd 0.3 or newer"));
     }
-    if kubernetes.minor() <= 22 && speaks_only_v1(cri_dockerd) {
-        return Err(Refusal::new(format!(
-            "cri-dockerd {cri_dockerd} speaks only CRI v1, and a kubelet {kubernetes} does not"
-        ))
-        .help("install cri-dockerd 0.3.0 to 0.3.21"));
-    }
-    Ok(())
+    Err(Refusal::new(format!(
+        "cri-dockerd {cri_dockerd} speaks only CRI v1, and a kubelet {kubernetes} does not"
+    ))
+    .help("install cri-dockerd 0.3.0 to 0.3.21"))
 }
 
 /// Refuses a cri-dockerd whose requests this Docker Engine answers with an error.
-pub(super) fn check_pair(cri_dockerd: Version, docker: Version) -> Result<(), Refusal> {
+pub(crate) fn check_pair(cri_dockerd: Version, docker: Version) -> Result<(), Refusal> {
     if docker >= Version::new(29, 0, 0) && cri_dockerd < Version::new(0, 3, 16) {
         return Err(Refusal::new(format!(
             "cri-dockerd {cri_dockerd} speaks API 1.43 to Docker, and Docker Engine {docker} wants 1.44 at least"
@@ -96,9 +97,27 @@ pub(super) fn check_pair(cri_dockerd: Version, docker: Version) -> Result<(), Re
     Ok(())
 }
 
-fn speaks_only_v1(cri_dockerd: Version) -> bool {
-    cri_dockerd >= Version::new(0, 4, 2)
-        || (Version::new(0, 3, 22)..Version::new(0, 4, 0)).contains(&cri_dockerd)
+/// Returns what a cri-dockerd speaks to a kubelet.
+pub(crate) fn spoken(cri_dockerd: Version) -> Spoken {
+    let only_v1 = cri_dockerd >= Version::new(0, 4, 2)
+        || (Version::new(0, 3, 22)..Version::new(0, 4, 0)).contains(&cri_dockerd);
+    if cri_dockerd < Version::new(0, 3, 0) {
+        Spoken::V1Alpha2
+    } else if only_v1 {
+        Spoken::V1
+    } else {
+        Spoken::Both
+    }
+}
+
+/// Returns the tag of the pause image that a cri-dockerd takes if no flag names one.
+pub(crate) fn pause_tag(cri_dockerd: Version) -> &'static str {
+    match cri_dockerd {
+        version if version < Version::new(0, 2, 1) => "3.1",
+        version if version < Version::new(0, 3, 10) => "3.6",
+        version if version < Version::new(0, 3, 17) => "3.9",
+        _ => "3.10",
+    }
 }
 
 #[cfg(test)]

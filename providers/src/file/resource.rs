@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use engine::name::{AbsPath, Digest, FileMode, ResourceId, UnitName, UserName};
 use engine::question::{FileState, Question, Unanswered};
-use engine::resource::{Action, Decision, Proposal, Relation, Resource, Situation};
+use engine::resource::{Action, Decision, Proposal, Relation, Resource, Situation, Topic};
 use engine::step::{FileCheck, Step};
 
 use super::refusal;
@@ -16,6 +16,7 @@ use crate::section::requires;
 pub struct FileResource {
     target: FileTarget,
     content: Arc<[u8]>,
+    reload_suffices: bool,
 }
 
 impl FileResource {
@@ -24,6 +25,7 @@ impl FileResource {
         Self {
             target,
             content: content.into(),
+            reload_suffices: false,
         }
     }
 
@@ -38,6 +40,13 @@ impl FileResource {
     #[must_use]
     pub fn read_by(mut self, unit: UnitName) -> Self {
         self.target.read_by.push(unit);
+        self
+    }
+
+    /// Tells the units that read it that they take it up by a reload.
+    #[must_use]
+    pub fn reload_suffices(mut self) -> Self {
+        self.reload_suffices = true;
         self
     }
 
@@ -74,7 +83,13 @@ impl Resource for FileResource {
     }
 
     fn decide(&self, situation: &Situation<'_>) -> Result<Decision, Unanswered> {
-        self.target.decide(&self.content, situation)
+        let mut decision = self.target.decide(&self.content, situation)?;
+        if let Decision::Change(proposal) = &mut decision
+            && self.reload_suffices
+        {
+            proposal.topics.insert(Topic::ReloadSuffices);
+        }
+        Ok(decision)
     }
 }
 
@@ -121,6 +136,7 @@ pub struct DirectoryResource {
     mode: FileMode,
     owner: UserName,
     group: UserName,
+    after: Vec<ResourceId>,
     absent: bool,
 }
 
@@ -132,6 +148,7 @@ impl DirectoryResource {
             mode: FileMode::new(0o755),
             owner: root(),
             group: root(),
+            after: Vec::new(),
             absent: false,
         }
     }
@@ -140,6 +157,13 @@ impl DirectoryResource {
     #[must_use]
     pub fn attributes(mut self, mode: FileMode, owner: UserName, group: UserName) -> Self {
         (self.mode, self.owner, self.group) = (mode, owner, group);
+        self
+    }
+
+    /// Adds a resource that comes first; a package may bring the directory above it.
+    #[must_use]
+    pub fn after(mut self, resource: ResourceId) -> Self {
+        self.after.push(resource);
         self
     }
 
@@ -178,7 +202,9 @@ impl DirectoryResource {
     }
 
     fn create(&self, situation: &Situation<'_>) -> Result<Decision, Unanswered> {
-        if let Some(refused) = refusal::parent(&self.path, situation)? {
+        if !target::comes_with_package(&self.after, situation)
+            && let Some(refused) = refusal::parent(&self.path, situation)?
+        {
             return Ok(refused);
         }
         let step = Step::CreateDirectory {
@@ -205,6 +231,7 @@ impl Resource for DirectoryResource {
             mode,
             owner,
             group,
+            after: _,
             absent,
         } = self;
         if *absent {
@@ -222,7 +249,10 @@ impl Resource for DirectoryResource {
     }
 
     fn relations(&self) -> Vec<Relation> {
-        directories_above(&self.path).map(requires).collect()
+        directories_above(&self.path)
+            .chain(self.after.iter().cloned())
+            .map(requires)
+            .collect()
     }
 
     fn decide(&self, situation: &Situation<'_>) -> Result<Decision, Unanswered> {

@@ -1,15 +1,15 @@
 //! A path that should hold one regular file: what is asked about it, and how a whole new content is proposed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use engine::name::{AbsPath, Digest, FileMode, ResourceId, UnitName, UserName};
 use engine::question::{Attributes, FileState, Question, RegularFile, Unanswered};
 use engine::resource::{Action, Decision, Proposal, Relation, Situation, TextChange};
-use engine::step::{Content, FileCheck, Gate, Replaces, Step};
+use engine::step::{Content, FileCheck, Replaces, Step};
 
 use super::refusal;
 use crate::section::{notifies, requires};
-use crate::service::{DEFAULT_GATE, is_running, unit_files};
+use crate::service::{is_running, unit_files, unit_packages};
 
 /// Where a file stands, what it looks like from outside, and who must know when it changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,7 +94,7 @@ impl FileTarget {
     }
 
     fn create(&self, content: Content, situation: &Situation<'_>) -> Result<Decision, Unanswered> {
-        let packaged = self.comes_with_package(situation);
+        let packaged = comes_with_package(&self.after, situation);
         if !packaged && let Some(refused) = refusal::parent(&self.path, situation)? {
             return Ok(refused);
         }
@@ -103,6 +103,21 @@ impl FileTarget {
         } else {
             Replaces::Nothing
         };
+        Ok(Decision::Change(self.creation(
+            content.bytes(),
+            replaces,
+            situation,
+        )))
+    }
+
+    /// Returns the proposal that puts the file where there is none. Its directory must be there by then.
+    pub(crate) fn creation(
+        &self,
+        content: &[u8],
+        replaces: Replaces,
+        situation: &Situation<'_>,
+    ) -> Proposal {
+        let content = Content::new(content.to_vec());
         let text = text_of(content.bytes());
         let step = self.write(content.clone(), replaces, situation);
         let mut proposal = Proposal::new(Action::Create, vec![step])
@@ -114,7 +129,7 @@ impl FileTarget {
             before: None,
             after: Some(text),
         }));
-        Ok(Decision::Change(proposal))
+        proposal
     }
 
     fn update(&self, content: Content, file: &RegularFile, situation: &Situation<'_>) -> Decision {
@@ -182,54 +197,51 @@ impl FileTarget {
             .collect()
     }
 
-    fn comes_with_package(&self, situation: &Situation<'_>) -> bool {
-        self.after
-            .iter()
-            .any(|resource| resource.kind() == "package" && situation.changes(resource))
-    }
-
     fn attribute_differences(&self, found: &Attributes) -> Vec<(&'static str, String, String)> {
         attribute_differences(found, (self.mode, &self.owner, &self.group))
     }
 }
 
-/// Plans the removal of a file that hardstand created: the units that read it are restarted, unless they cannot be, since
-/// systemd has no unit file of theirs or loses it in this plan.
+/// Plans the removal of a file that hardstand created: the units that read it take notice, unless systemd has no unit file of
+/// theirs, or loses it in this plan, perhaps with the package that brought it.
 pub(super) fn remove(path: &AbsPath, situation: &Situation<'_>) -> Result<Decision, Unanswered> {
     let observed = situation.observed;
-    let restarts = |unit: &UnitName| {
-        let dropped = unit_files(unit)
-            .iter()
-            .any(|file| situation.dropped.contains(file));
-        !dropped
-            && observed
-                .unit(unit)
-                .is_ok_and(|state| is_running(state) && state.property("LoadState") == "loaded")
-    };
     let file = match observed.file(path)? {
         FileState::Absent => return Ok(Decision::Converged),
         FileState::Regular(file) => file,
         other => return Ok(refusal::not_a_file(path, other)),
     };
-    let running: Vec<_> = situation
+    let goes = |origin: &ResourceId| {
+        let proposal = situation.proposed.get(origin);
+        situation.dropped.contains(origin)
+            || proposal.is_some_and(|proposal| proposal.action == Action::Delete)
+    };
+    let stays = |unit: &UnitName| {
+        let mut origins = unit_files(unit).into_iter().chain(unit_packages(unit));
+        !origins.any(|origin| goes(&origin))
+            && observed
+                .unit(unit)
+                .is_ok_and(|state| state.exists() && !state.is_masked())
+    };
+    let questions = situation
         .receipt
-        .map_or(&[][..], |receipt| &receipt.questions)
+        .map_or(&[][..], |receipt| &receipt.questions);
+    let readers: BTreeSet<_> = questions
         .iter()
         .filter_map(|question| match question {
-            Question::Unit(unit) if restarts(unit) => Some(unit.clone()),
+            Question::Unit(unit) if stays(unit) => Some(unit.clone()),
             _ => None,
         })
         .collect();
-    let mut proposal = removal(path, file, running.clone());
-    if is_unit_file(path) {
+    let running = readers
+        .iter()
+        .filter(|unit| observed.unit(unit).is_ok_and(is_running));
+    let mut proposal = removal(path, file, running.cloned().collect());
+    // A unit that takes notice makes systemd read unit files again itself.
+    if is_unit_file(path) && readers.is_empty() {
         proposal.steps.push(Step::ReloadUnitFiles);
     }
-    proposal
-        .steps
-        .extend(running.into_iter().map(|name| Step::RestartUnit {
-            name,
-            gate: Gate { ..DEFAULT_GATE },
-        }));
+    proposal.notifies = readers;
     Ok(Decision::Change(proposal))
 }
 
@@ -256,6 +268,13 @@ pub(crate) fn is_unit_file(path: &AbsPath) -> bool {
     ["/etc/systemd/system/", "/usr/lib/systemd/system/"]
         .iter()
         .any(|directory| path.as_str().starts_with(directory))
+}
+
+/// Whether a package that comes first is changed in this plan, and may bring what is missing.
+pub(super) fn comes_with_package(after: &[ResourceId], situation: &Situation<'_>) -> bool {
+    after
+        .iter()
+        .any(|resource| resource.kind() == "package" && situation.changes(resource))
 }
 
 /// Whether a package is installed or upgraded in this plan.

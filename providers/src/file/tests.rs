@@ -1,9 +1,9 @@
 //! Tests of files and directories.
 
 use crate::testing::{Machine, attributes, change, compile, compile_at, regular, summary};
-use engine::plan::Verdict;
+use engine::plan::{Change, Verdict};
 use engine::question::FileState;
-use engine::resource::Action;
+use engine::resource::{Action, Reason};
 use engine::step::Step;
 
 const SPEC: &str = "files: [{path: /etc/motd, content: \"hello\\n\"}]";
@@ -144,14 +144,71 @@ fn removing_a_drop_in_restarts_the_unit() {
         "services: [{name: x.service, dropIns: {limits: \"[Service]\\nLimitNOFILE=65536\"}}]";
     let mut host = Machine::debian().unit("x.service", &[]);
     host.converge(spec);
-    let plan = host.plan("services: [{name: x.service}]");
-    let removal = change(&plan, "file//etc/systemd/system/x.service.d/limits.conf");
-    assert!(matches!(
-        &removal.steps[..],
-        [Step::RemoveFile { owes, .. }, Step::ReloadUnitFiles, Step::RestartUnit { .. }] if owes.len() == 1
-    ));
-    host.converge("services: [{name: x.service}]");
-    assert!(host.owed.is_empty());
+    for spec in ["services: [{name: x.service}]", "services: []"] {
+        let mut host = host.clone();
+        let plan = host.converge(spec);
+        let removal = change(&plan, "file//etc/systemd/system/x.service.d/limits.conf");
+        assert!(
+            matches!(&removal.steps[..], [Step::RemoveFile { owes, .. }] if owes.len() == 1),
+            "{spec}"
+        );
+        let restart = change(&plan, "service/x.service");
+        assert!(matches!(
+            &restart.steps[..],
+            [Step::ReloadUnitFiles, Step::RestartUnit { .. }]
+        ));
+        assert_eq!(
+            restart.requires,
+            std::slice::from_ref(&removal.resource),
+            "{spec}"
+        );
+        assert!(host.owed.is_empty());
+    }
+}
+
+#[test]
+fn dropped_files_are_gone_before_one_restart_takes_notice() {
+    let spec = "services: [{name: x.service, active: true, dropIns: {a: \"\", b: \"\", c: \"\"}}]";
+    let mut host = Machine::debian().unit("x.service", &[]);
+    host.converge(spec);
+    host.owed.insert("x.service".into());
+    for spec in [
+        "services: [{name: x.service, active: true}]",
+        "services: []",
+    ] {
+        let mut host = host.clone();
+        let plan = host.converge(spec);
+        let restarts = |change: &&Change| {
+            let mut steps = change.steps.iter();
+            steps.any(|step| matches!(step, Step::RestartUnit { .. }))
+        };
+        let restarting: Vec<_> = plan.changes.iter().filter(restarts).collect();
+        assert_eq!(restarting.len(), 1, "{spec}");
+        assert_eq!(restarting[0].requires.len(), 3, "{spec}");
+        assert_eq!(restarting[0].reasons.len(), 4, "{spec}");
+    }
+    let stopped = host.unit("x.service", &[("ActiveState", "failed")]);
+    let plan = stopped
+        .clone()
+        .converge("services: [{name: x.service, active: true}]");
+    let start = change(&plan, "service/x.service");
+    assert_eq!(start.requires.len(), 3, "it starts without them");
+    stopped.clone().converge("services: []");
+}
+
+#[test]
+fn a_restart_that_a_removal_owes_is_not_lost() {
+    let spec = "services: [{name: x.service, dropIns: {a: \"\"}}]";
+    let mut host = Machine::debian().unit("x.service", &[]);
+    host.converge(spec);
+    // The run stopped when the file was gone and its record too.
+    let mut plan = host.plan("services: []");
+    plan.changes.truncate(1);
+    host.apply(&plan);
+    let plan = host.converge("services: []");
+    let restart = change(&plan, "service/x.service");
+    assert!(matches!(&restart.reasons[..], [Reason::Owed(_), ..]));
+    assert!(restart.receipt.is_none() && host.owed.is_empty());
 }
 
 #[test]

@@ -1,8 +1,9 @@
-//! The text of a KubeletConfiguration, of which one top-level line is read and edited.
+//! The text of a KubeletConfiguration, of which a few top-level lines are read and edited. Every other byte stays, since
+//! kubeadm or a person wrote it.
 
-/// What the kubelet takes where its file names no driver.
-pub(super) const DEFAULT_DRIVER: &str = "cgroupfs";
-const KEY: &str = "cgroupDriver";
+use std::collections::BTreeMap;
+
+use super::field::Field;
 
 /// Why a config file is left alone.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -16,29 +17,41 @@ pub(super) enum ConfigError {
     /// It holds several documents.
     #[error("it holds several YAML documents")]
     SeveralDocuments,
-    /// The key stands there more than once.
-    #[error("it sets cgroupDriver more than once")]
-    Twice,
-    /// The value of the key is no plain word.
-    #[error("the value of cgroupDriver is no plain word")]
-    OddValue,
+    /// A key stands there more than once.
+    #[error("it sets {0} more than once")]
+    Twice(&'static str),
+    /// The value of a key is no plain word.
+    #[error("the value of {0} is no plain word")]
+    OddValue(&'static str),
 }
 
-/// A config file and the line in it that sets the driver.
-#[derive(Debug)]
+/// A config file and the lines in it that set something.
+#[derive(Debug, Clone)]
 pub(super) struct Config<'a> {
     text: &'a str,
-    value: Option<(usize, &'a str)>,
+    values: BTreeMap<Field, Value<'a>>,
+}
+
+/// A value as it is written.
+#[derive(Debug, Clone, Copy)]
+struct Value<'a> {
+    /// Where it starts in the text.
+    at: usize,
+    /// The number of its line.
+    line: usize,
+    /// The value, without quotes.
+    word: &'a str,
 }
 
 impl<'a> Config<'a> {
     /// Reads a config file.
     pub(super) fn read(text: &'a str) -> Result<Self, ConfigError> {
-        let mut config = Self { text, value: None };
+        let mut values = BTreeMap::new();
         let mut is_kubelet = false;
         let mut has_content = false;
+        let mut last = None;
         let mut offset = 0;
-        for line in text.split_inclusive('\n') {
+        for (index, line) in text.split_inclusive('\n').enumerate() {
             let start = offset;
             offset += line.len();
             if line.starts_with(['{', '[']) {
@@ -50,55 +63,96 @@ impl<'a> Config<'a> {
                 }
                 continue;
             }
+            if line.starts_with('#') || line.trim().is_empty() {
+                continue;
+            }
             let Some((key, value)) = top_level(line) else {
+                // What a value goes on with, unless it is a comment.
+                if let Some(field) = last
+                    && !line.trim_start().starts_with('#')
+                {
+                    return Err(ConfigError::OddValue(Field::key(field)));
+                }
                 continue;
             };
             has_content = true;
             is_kubelet |= key == "kind" && word(value) == Some("KubeletConfiguration");
-            if key == KEY {
-                if config.value.is_some() {
-                    return Err(ConfigError::Twice);
+            last = Field::ALL.into_iter().find(|field| field.key() == key);
+            if let Some(field) = last {
+                let word = word(value).ok_or(ConfigError::OddValue(field.key()))?;
+                let value = Value {
+                    at: start + (word.as_ptr() as usize - line.as_ptr() as usize),
+                    line: index + 1,
+                    word,
+                };
+                if values.insert(field, value).is_some() {
+                    return Err(ConfigError::Twice(field.key()));
                 }
-                let value = word(value).ok_or(ConfigError::OddValue)?;
-                let at = start + (value.as_ptr() as usize - line.as_ptr() as usize);
-                config.value = Some((at, value));
             }
         }
-        if is_kubelet {
-            Ok(config)
-        } else {
-            Err(ConfigError::OtherKind)
+        match is_kubelet {
+            true => Ok(Self { text, values }),
+            false => Err(ConfigError::OtherKind),
         }
     }
 
-    /// Returns the driver it sets.
-    pub(super) fn driver(&self) -> Option<&'a str> {
-        self.value
-            .map(|(_, value)| value)
-            .filter(|value| !value.is_empty())
+    /// Returns what it sets a field to; none if it leaves the field to the kubelet.
+    pub(super) fn get(&self, field: Field) -> Option<&'a str> {
+        let value = self.values.get(&field)?;
+        (!matches!(value.word, "" | "~" | "null")).then_some(value.word)
     }
 
-    /// Returns the text with another driver and every other byte as it was.
-    pub(super) fn with_driver(&self, driver: &str) -> String {
-        match self.value {
-            Some((at, value)) => {
-                let (before, after) = (&self.text[..at], &self.text[at + value.len()..]);
-                let space = if before.ends_with(':') { " " } else { "" };
-                format!("{before}{space}{driver}{after}")
-            }
-            None => {
-                let newline = if self.text.ends_with('\n') { "" } else { "\n" };
-                format!("{}{newline}{KEY}: {driver}\n", self.text)
-            }
+    /// Returns the number of the line that sets a field.
+    pub(super) fn line(&self, field: Field) -> Option<usize> {
+        Some(self.values.get(&field)?.line)
+    }
+
+    /// Returns the whole text.
+    pub(super) fn text(&self) -> &'a str {
+        self.text
+    }
+
+    /// Returns the text with other values, and every other byte as it was. A value that means the same stays as it is written.
+    pub(super) fn with(&self, settings: &BTreeMap<Field, String>) -> String {
+        let differs = |field: &Field, wanted: &str| {
+            self.get(*field)
+                .is_none_or(|value| !field.is_same(value, wanted))
+        };
+        let mut text = self.text.to_owned();
+        let (present, absent): (Vec<_>, Vec<_>) = settings
+            .iter()
+            .filter(|(field, wanted)| differs(field, wanted))
+            .partition(|(field, _)| self.values.contains_key(field));
+        let mut edits: Vec<_> = present
+            .iter()
+            .filter_map(|(field, wanted)| Some((self.values.get(field)?, wanted)))
+            .collect();
+        edits.sort_by_key(|(value, _)| std::cmp::Reverse(value.at));
+        for (Value { at, word, .. }, wanted) in edits {
+            let space = if text[..*at].ends_with(':') { " " } else { "" };
+            text.replace_range(*at..*at + word.len(), &format!("{space}{wanted}"));
         }
+        for (field, wanted) in absent {
+            if !text.ends_with('\n') {
+                text.push('\n');
+            }
+            text.push_str(&line(*field, wanted));
+        }
+        text
     }
 }
 
 /// Returns a configuration that says nothing else.
-pub(super) fn minimal(driver: &str) -> String {
-    format!(
-        "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n{KEY}: {driver}\n"
-    )
+pub(super) fn minimal(settings: &BTreeMap<Field, String>) -> String {
+    let lines: String = settings
+        .iter()
+        .map(|(field, wanted)| line(*field, wanted))
+        .collect();
+    format!("apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n{lines}")
+}
+
+fn line(field: Field, value: &str) -> String {
+    format!("{}: {value}\n", field.key())
 }
 
 /// Returns key and value of a line that is not indented.
@@ -121,8 +175,6 @@ fn word(value: &str) -> Option<&str> {
         .into_iter()
         .find_map(|quote| value.strip_prefix(quote)?.strip_suffix(quote))
         .unwrap_or(value);
-    inner
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric())
-        .then_some(inner)
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b":/._-~".contains(&byte);
+    (inner.bytes().all(is_plain) && !inner.starts_with('-')).then_some(inner)
 }

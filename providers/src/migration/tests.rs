@@ -1,6 +1,7 @@
 //! What a migration comes to on a machine.
 
 use engine::cluster::{ClusterState, NodeState};
+use engine::question::ContainerdState;
 use engine::step::{Disruption, Step};
 
 use crate::testing::{Machine, change, compile, summary};
@@ -36,6 +37,7 @@ fn machine() -> Machine {
             "/var/lib/kubelet/kubeadm-flags.env",
             "KUBELET_KUBEADM_ARGS=\"--network-plugin=cni\"\n",
         );
+    machine.containerd = Some(ContainerdState::default());
     machine.cluster = Some(ClusterState {
         node: Some(node(23)),
         kubelet_config: None,

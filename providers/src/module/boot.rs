@@ -4,20 +4,20 @@
 use std::collections::BTreeMap;
 
 use engine::name::ModuleName;
-use engine::question::{Question, Unanswered};
+use engine::question::{Observed, Question, Unanswered};
 use engine::resource::Situation;
 
 use crate::confdir::{self, Fragment, Line};
 
 /// Where modules to load are named, from the highest to the lowest.
-pub(super) const LOAD_DIRECTORIES: [&str; 4] = [
+pub(crate) const LOAD_DIRECTORIES: [&str; 4] = [
     "/etc/modules-load.d",
     "/run/modules-load.d",
     "/usr/local/lib/modules-load.d",
     "/usr/lib/modules-load.d",
 ];
 /// Where modprobe is configured, from the highest to the lowest.
-pub(super) const MODPROBE_DIRECTORIES: [&str; 5] = [
+pub(crate) const MODPROBE_DIRECTORIES: [&str; 5] = [
     "/etc/modprobe.d",
     "/run/modprobe.d",
     "/usr/local/lib/modprobe.d",
@@ -27,7 +27,7 @@ pub(super) const MODPROBE_DIRECTORIES: [&str; 5] = [
 
 /// What is read at boot, once the plan is carried out.
 #[derive(Debug)]
-pub(super) struct Boot<'a> {
+pub(crate) struct Boot<'a> {
     load: Vec<Fragment>,
     modprobe: Vec<Fragment>,
     command_line: &'a str,
@@ -35,17 +35,17 @@ pub(super) struct Boot<'a> {
 
 /// What keeps a module from being loaded at boot.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Block {
+pub(crate) struct Block {
     /// Where it is written.
-    pub(super) place: String,
+    pub(crate) place: String,
     /// The line.
-    pub(super) line: String,
+    pub(crate) line: String,
     /// What it does.
-    pub(super) effect: &'static str,
+    pub(crate) effect: &'static str,
 }
 
 /// Returns what must be asked to know what happens at boot.
-pub(super) fn questions() -> Vec<Question> {
+pub(crate) fn questions() -> Vec<Question> {
     let mut questions = confdir::questions(&LOAD_DIRECTORIES);
     questions.extend(confdir::questions(&MODPROBE_DIRECTORIES));
     questions
@@ -53,7 +53,7 @@ pub(super) fn questions() -> Vec<Question> {
 
 impl<'a> Boot<'a> {
     /// Reads what a host will have once the earlier resources are changed.
-    pub(super) fn after(situation: &Situation<'a>) -> Result<Self, Unanswered> {
+    pub(crate) fn after(situation: &Situation<'a>) -> Result<Self, Unanswered> {
         let (observed, proposed) = (situation.observed, situation.proposed);
         Ok(Self {
             load: confdir::fragments(observed, proposed, &LOAD_DIRECTORIES)?,
@@ -62,8 +62,18 @@ impl<'a> Boot<'a> {
         })
     }
 
+    /// Reads what a host has as it is.
+    pub(crate) fn of_host(observed: &'a Observed) -> Result<Self, Unanswered> {
+        let nothing = BTreeMap::new();
+        Ok(Self {
+            load: confdir::fragments(observed, &nothing, &LOAD_DIRECTORIES)?,
+            modprobe: confdir::fragments(observed, &nothing, &MODPROBE_DIRECTORIES)?,
+            command_line: &observed.facts.kernel_command_line,
+        })
+    }
+
     /// Whether a module is named to be loaded. The whole line is the name.
-    pub(super) fn loads(&self, module: &ModuleName) -> bool {
+    pub(crate) fn loads(&self, module: &ModuleName) -> bool {
         let named = self
             .load
             .iter()
@@ -76,7 +86,7 @@ impl<'a> Boot<'a> {
     }
 
     /// Returns what keeps a module from being loaded, although loading it by hand may work.
-    pub(super) fn blocks(&self, module: &ModuleName) -> Option<Block> {
+    pub(crate) fn blocks(&self, module: &ModuleName) -> Option<Block> {
         let blocked_by_line = self
             .modprobe_lines()
             .find_map(|line| block_of_line(line, module));
@@ -93,7 +103,7 @@ impl<'a> Boot<'a> {
     }
 
     /// Returns the options a module is loaded with: the last of each name, and where it is set.
-    pub(super) fn options(&self, module: &ModuleName) -> BTreeMap<&str, (&str, String)> {
+    pub(crate) fn options(&self, module: &ModuleName) -> BTreeMap<&str, (&str, String)> {
         let mut options = BTreeMap::new();
         for line in self.modprobe_lines() {
             let mut words = line.text.split_whitespace();
@@ -109,7 +119,7 @@ impl<'a> Boot<'a> {
     }
 
     /// Returns the option of a built-in module from the kernel's command line.
-    pub(super) fn command_line_option(&self, module: &ModuleName, option: &str) -> Option<&'a str> {
+    pub(crate) fn command_line_option(&self, module: &ModuleName, option: &str) -> Option<&'a str> {
         let set = |word: &'a str| {
             let (name, value) = word.split_once('=')?;
             let (prefix, rest) = name.split_once('.')?;

@@ -3,7 +3,7 @@
 //! All modules share one file that names them to systemd-modules-load and one with their options. A module counts as
 //! present if it works, whether it was loaded or built in: some kernels have no modules at all.
 
-mod boot;
+pub(crate) mod boot;
 mod compile;
 mod resource;
 #[cfg(test)]
@@ -13,6 +13,7 @@ use engine::diagnostic::Problems;
 use engine::resource::{Declared, Provider, Section, Sections};
 
 use crate::section::list_schema;
+pub(crate) use resource::{is_functional, proof};
 
 /// The file that names the modules to load at boot.
 const LOAD_FILE: &str = "/etc/modules-load.d/hardstand.conf";

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use engine::name::{ModuleName, ResourceId, SysctlKey};
-use engine::question::{ModuleState, Question, SysctlState, Unanswered};
+use engine::question::{ModuleState, Observed, Question, SysctlState, Unanswered};
 use engine::resource::{Action, Decision, Proposal, Relation, Resource, Situation};
 use engine::step::{Disruption, Step};
 
@@ -34,7 +34,7 @@ impl Resource for Module {
         let mut questions = boot::questions();
         questions.push(Question::Module(self.name.clone()));
         questions.push(Question::Sysctl(modules_disabled()));
-        questions.extend(self.proof().map(Question::Sysctl));
+        questions.extend(proof(&self.name).map(Question::Sysctl));
         questions
     }
 
@@ -73,27 +73,8 @@ impl Module {
         state: &ModuleState,
         situation: &Situation<'_>,
     ) -> Result<bool, Unanswered> {
-        Ok(state.loaded || state.builtin || state.in_sysfs || self.is_functional(situation)?)
-    }
-
-    /// Whether what the module is for is there, however it came to be.
-    fn is_functional(&self, situation: &Situation<'_>) -> Result<bool, Unanswered> {
-        if situation.facts().file_systems.contains(self.name.as_str()) {
-            return Ok(true);
-        }
-        match self.proof() {
-            Some(key) => Ok(*situation.observed.sysctl(&key)? != SysctlState::Absent),
-            None => Ok(false),
-        }
-    }
-
-    /// Returns a sysctl that exists only if the module works.
-    fn proof(&self) -> Option<SysctlKey> {
-        (self.name.as_str() == "br_netfilter").then(|| {
-            "net.bridge.bridge-nf-call-iptables"
-                .parse()
-                .expect("a sysctl key")
-        })
+        let is_there = state.loaded || state.builtin || state.in_sysfs;
+        Ok(is_there || is_functional(&self.name, situation.observed)?)
     }
 
     fn decide_loadable(
@@ -229,6 +210,26 @@ impl Module {
              loaded on the host",
         )
     }
+}
+
+/// Whether what a module is for is there, however it came to be.
+pub(crate) fn is_functional(name: &ModuleName, observed: &Observed) -> Result<bool, Unanswered> {
+    if observed.facts.file_systems.contains(name.as_str()) {
+        return Ok(true);
+    }
+    match proof(name) {
+        Some(key) => Ok(*observed.sysctl(&key)? != SysctlState::Absent),
+        None => Ok(false),
+    }
+}
+
+/// Returns a sysctl that exists only if the module works.
+pub(crate) fn proof(name: &ModuleName) -> Option<SysctlKey> {
+    (name.as_str() == "br_netfilter").then(|| {
+        "net.bridge.bridge-nf-call-iptables"
+            .parse()
+            .expect("a sysctl key")
+    })
 }
 
 fn loading_is_disabled(situation: &Situation<'_>) -> Result<bool, Unanswered> {

@@ -78,7 +78,7 @@ pub(crate) fn joined_marks() -> impl Iterator<Item = AbsPath> {
     .filter_map(|path| path.parse().ok())
 }
 
-/// Returns whether a node has joined a cluster. It needs answers about the [`joined_marks`].
+/// Whether a node has joined a cluster. It needs answers about the [`joined_marks`].
 pub(crate) fn has_joined(situation: &Situation<'_>) -> Result<bool, Stop> {
     for mark in joined_marks() {
         match situation.observed.file(&mark)? {

@@ -2,9 +2,12 @@
 //!
 //! Each runtime is a module of its own with a function `compile`, which turns its field of `runtime` into resources. Here
 //! is what does not depend on which one it is: the sections themselves (`section`), the Kubernetes version and its pause
-//! image (`version`), the guard of nodes that have joined a cluster (`joined`), packages that the spec lists (`package`),
-//! and the ends of a weighing (`refusal`).
+//! image (`version`), the versions of the CRI (`cri`), the guard of nodes that have joined a cluster (`joined`), packages that
+//! the spec lists (`package`), and the ends of a weighing (`refusal`).
 
+mod authority;
+mod cri;
+mod daemons;
 mod joined;
 mod package;
 mod refusal;
@@ -12,12 +15,15 @@ mod section;
 mod socket;
 mod version;
 
-use engine::diagnostic::Problems;
+use engine::diagnostic::{Diagnostic, Problems};
 use engine::name::UnitName;
 use engine::resource::{Declared, Provider, Section, Sections};
 use engine::source::Span;
 use engine::spec::Node;
 
+pub(crate) use authority::read_authority;
+pub(crate) use cri::Spoken;
+pub(crate) use daemons::{Daemons, daemons, drop_ins};
 pub(crate) use joined::{DriverChange, has_joined, joined_marks};
 pub(crate) use package::{listed_package, package_id, planned_version};
 pub(crate) use refusal::{Refusal, Stop};
@@ -74,21 +80,10 @@ impl Provider for Runtimes {
     }
 
     fn compile(&self, sections: &Sections<'_>, problems: &mut Problems) -> Vec<Declared> {
-        let kubernetes = sections
-            .all
-            .get("kubernetes")
-            .and_then(|node| section::kubernetes(node, problems));
-        let runtimes = sections.all.get("runtime").map_or(&[][..], Node::entries);
         let mut declared = Vec::new();
-        for entry in runtimes {
-            let chosen = Chosen {
-                node: &entry.node,
-                span: entry.key_span,
-                kubernetes,
-                sections: *sections,
-            };
+        for (name, chosen) in chosen(sections, problems) {
             // The schema knows no other names.
-            declared.extend(match entry.key.as_str() {
+            declared.extend(match name {
                 "containerd" => containerd::compile(chosen, problems),
                 "crio" => crio::compile(chosen, problems),
                 "docker" => docker::compile(docker::Engine::Docker, chosen, problems),
@@ -98,6 +93,49 @@ impl Provider for Runtimes {
         }
         declared
     }
+
+    fn windows_sections(&self) -> &'static [&'static str] {
+        &["runtime", "kubernetes"]
+    }
+
+    fn compile_for_windows(
+        &self,
+        sections: &Sections<'_>,
+        problems: &mut Problems,
+    ) -> Vec<Declared> {
+        let mut declared = Vec::new();
+        for (name, chosen) in chosen(sections, problems) {
+            if name == "containerd" {
+                declared.extend(containerd::compile_for_windows(chosen, problems));
+            } else {
+                let message = format!("`{name}` is for Linux, and the spec is for Windows hosts");
+                problems.push(
+                    Diagnostic::error("E331", chosen.span, message)
+                        .help("the runtime of a Windows host is `containerd`"),
+                );
+            }
+        }
+        declared
+    }
+}
+
+/// Returns the runtimes that the sections name. The schema allows only one.
+fn chosen<'a>(sections: &Sections<'a>, problems: &mut Problems) -> Vec<(&'a str, Chosen<'a>)> {
+    let kubernetes = sections
+        .all
+        .get("kubernetes")
+        .and_then(|node| section::kubernetes(node, problems));
+    let runtimes = sections.all.get("runtime").map_or(&[][..], Node::entries);
+    let chosen = runtimes.iter().map(|entry| {
+        let chosen = Chosen {
+            node: &entry.node,
+            span: entry.key_span,
+            kubernetes,
+            sections: *sections,
+        };
+        (entry.key.as_str(), chosen)
+    });
+    chosen.collect()
 }
 
 /// Returns the unit of the kubelet, which asks its runtime for the cgroup driver once, when it starts.

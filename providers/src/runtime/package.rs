@@ -1,11 +1,12 @@
 //! The package that provides a runtime: whether the spec lists it, and which version the plan installs.
 
 use engine::name::{PackageName, ResourceId};
-use engine::resource::{Decision, Sections, Situation};
+use engine::resource::{Decision, Proposal, Sections, Situation};
 use engine::spec::{Node, Value};
 use engine::step::Step;
 
 use super::refusal::Stop;
+use crate::package::DECIDED_LATER;
 
 /// Returns the first package that the section `packages` lists of those that are known to provide a runtime.
 ///
@@ -25,9 +26,19 @@ pub(crate) fn planned_version(
     package: &PackageName,
     situation: &Situation<'_>,
 ) -> Result<Option<String>, Stop> {
-    let step = situation
-        .proposed
-        .get(&package_id(package))
+    let proposal = situation.proposed.get(&package_id(package));
+    let is_later = |proposal: &Proposal| {
+        let mut differences = proposal.differences.iter();
+        differences.any(|difference| difference.after == DECIDED_LATER)
+    };
+    if proposal.is_some_and(is_later) {
+        return Err(Decision::Unknown(format!(
+            "its configuration follows from the version of {package}, which is {DECIDED_LATER}; \
+             write an exact `version`, or apply the repository first"
+        ))
+        .into());
+    }
+    let step = proposal
         .into_iter()
         .flat_map(|proposal| &proposal.steps)
         .find_map(|step| match step {

@@ -15,9 +15,9 @@ impl KubernetesVersion {
         self.minor
     }
 
-    /// Whether its kubelet speaks CRI v1 and nothing older.
-    pub(crate) fn speaks_only_v1(self) -> bool {
-        self.minor >= 26
+    /// Whether its kubelet asks the runtime for the cgroup driver, and takes its own setting only if it is not told.
+    pub(crate) fn asks_runtime(self) -> bool {
+        self.minor >= 31
     }
 
     /// Returns the pause image that kubeadm of this version expects, if it is known.
@@ -35,6 +35,26 @@ impl KubernetesVersion {
             _ => return None,
         };
         Some(format!("registry.k8s.io/pause:{tag}"))
+    }
+
+    /// Returns the pause image that Kubernetes recommends for its Windows nodes, in the form that Microsoft signs. Its page
+    /// "Windows containers in Kubernetes" named 3.5 for 1.22, and has named 3.6 ever since, up to 1.36.
+    pub(crate) fn windows_pause_image(self) -> Option<String> {
+        let tag = match self.minor {
+            22 => "3.5",
+            23..=36 => "3.6",
+            _ => return None,
+        };
+        Some(format!("mcr.microsoft.com/oss/kubernetes/pause:{tag}"))
+    }
+}
+
+impl KubernetesVersion {
+    /// Reads the version of a package of the kubelet, such as `1.31.4-1.1`.
+    pub(crate) fn of_package(text: &str) -> Option<Self> {
+        let upstream = text.split_once(':').map_or(text, |(_epoch, rest)| rest);
+        let (minor, _) = leading_number(upstream.strip_prefix("1.")?)?;
+        Some(Self { minor })
     }
 }
 
@@ -86,6 +106,14 @@ mod tests {
             "1.99".parse::<KubernetesVersion>().unwrap().pause_image(),
             None
         );
+        let of_package = KubernetesVersion::of_package("1.31.4-1.1").unwrap();
+        assert_eq!(of_package.to_string(), "1.31");
+        assert_eq!(KubernetesVersion::of_package("2.0"), None);
+        for (kubernetes, tag) in [("1.22", Some("3.5")), ("1.36", Some("3.6")), ("1.21", None)] {
+            let version: KubernetesVersion = kubernetes.parse().unwrap();
+            let image = tag.map(|tag| format!("mcr.microsoft.com/oss/kubernetes/pause:{tag}"));
+            assert_eq!(version.windows_pause_image(), image);
+        }
         for text in ["1.031", "v1.31", "1.31.2", "1.", "2.0", "1.+1"] {
             assert!(text.parse::<KubernetesVersion>().is_err(), "{text}");
         }

@@ -9,9 +9,11 @@ use engine::spec::Node;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::owner::{configs_of, owned_units, take_up};
+use super::owner::{asked_paths, configs_of, owned_units, take_up};
 use super::resource::{OnChange, ServiceResource, Wishes};
-use crate::file::{managed_directory, managed_file};
+use super::systemd;
+use crate::dropin::{self, DropIn};
+use crate::file::{FileResource, managed_directory, managed_file};
 use crate::section::{decode, items, written};
 
 /// Units without which the node is out of reach.
@@ -77,6 +79,7 @@ pub(super) fn compile(sections: &Sections<'_>, problems: &mut Problems) -> Vec<D
     let owned = owned_units(sections);
     let mut declared = Vec::new();
     let mut seen = BTreeMap::new();
+    let mut with_drop_ins = BTreeSet::new();
     for (node, entry) in entries(sections, problems) {
         if let Some(earlier) = seen.insert(entry.name.clone(), node.span) {
             let message = format!("`{}` is managed twice", entry.name);
@@ -89,11 +92,16 @@ pub(super) fn compile(sections: &Sections<'_>, problems: &mut Problems) -> Vec<D
         }
         check(&entry, node, problems);
         declared.extend(drop_ins(&entry, node, sections, problems));
+        if !entry.drop_ins.is_empty() {
+            with_drop_ins.insert(entry.name.clone());
+        }
         if owned.contains(entry.name.as_str()) {
             continue;
         }
         let mut resource = ServiceResource::new(entry.name.clone());
         resource.configs = configs_of(&entry.name, sections);
+        resource.configs.extend(asked_paths(&entry.name, sections));
+        resource.after = systemd::comes_before(&entry.name, sections);
         take_up(&entry, &mut resource);
         declared.push(Declared {
             resource: Box::new(resource),
@@ -101,7 +109,68 @@ pub(super) fn compile(sections: &Sections<'_>, problems: &mut Problems) -> Vec<D
             written: written(node, &entry.requires, &entry.notifies),
         });
     }
+    declared.extend(asked_drop_ins(with_drop_ins, sections));
+    let asked = dropin::asked_for(sections);
+    for (unit, span) in asked
+        .into_iter()
+        .map(|drop_in| (drop_in.unit, drop_in.span))
+    {
+        if owned.contains(unit.as_str()) || seen.insert(unit.clone(), span).is_some() {
+            continue;
+        }
+        let mut resource = ServiceResource::new(unit.clone());
+        resource.configs = configs_of(&unit, sections);
+        resource.configs.extend(asked_paths(&unit, sections));
+        declared.push(Declared {
+            resource: Box::new(resource),
+            span,
+            written: Vec::new(),
+        });
+    }
+    let named = |unit: &str| owned.contains(unit) || seen.keys().any(|name| name.as_str() == unit);
+    declared.extend(systemd::compile(sections, &named));
     declared
+}
+
+/// Returns the drop-ins that other sections ask for as files, and their directories unless the spec has them already.
+fn asked_drop_ins(
+    mut with_directory: BTreeSet<UnitName>,
+    sections: &Sections<'_>,
+) -> Vec<Declared> {
+    let listed = listed_directories(sections);
+    let mut declared = Vec::new();
+    for drop_in in dropin::asked_for(sections) {
+        let DropIn {
+            unit,
+            path,
+            text,
+            span,
+            after,
+        } = drop_in;
+        let directory = path.parent();
+        if with_directory.insert(unit.clone()) && !listed.contains(directory.as_str()) {
+            declared.push(Declared {
+                resource: Box::new(managed_directory(directory)),
+                span,
+                written: Vec::new(),
+            });
+        }
+        let file = managed_file(path, text.into_bytes()).read_by(unit);
+        let file = after.into_iter().fold(file, FileResource::after);
+        declared.push(Declared {
+            resource: Box::new(file),
+            span,
+            written: Vec::new(),
+        });
+    }
+    declared
+}
+
+fn listed_directories<'a>(sections: &Sections<'a>) -> BTreeSet<&'a str> {
+    items(sections, "directories")
+        .iter()
+        .filter_map(|node| node.get("path")?.text())
+        .collect()
 }
 
 /// Returns what an entry wishes for its unit: masked implies stopped and disabled.
@@ -149,10 +218,7 @@ fn drop_ins(
     sections: &Sections<'_>,
     problems: &mut Problems,
 ) -> Vec<Declared> {
-    let directories: BTreeSet<_> = items(sections, "directories")
-        .iter()
-        .filter_map(|node| node.get("path")?.text())
-        .collect();
+    let directories = listed_directories(sections);
     let mut declared = Vec::new();
     for (name, content) in &entry.drop_ins {
         let place = node.get("dropIns").and_then(|map| map.entry(name));

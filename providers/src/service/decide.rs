@@ -7,7 +7,7 @@ use engine::resource::{Action, Decision, Proposal, Reason, Situation, Topic};
 use engine::step::Step;
 
 use super::resource::{OnChange, ServiceResource, Wishes};
-use super::{is_running, unit_files};
+use super::{is_running, unit_files, without_systemd};
 use crate::file::{installs, is_unit_file, refused};
 
 /// Compares a unit with what is wished for it.
@@ -16,9 +16,7 @@ pub(super) fn decide(
     situation: &Situation<'_>,
 ) -> Result<Decision, Unanswered> {
     if situation.facts().init != Init::Systemd {
-        return Ok(Decision::Unknown(
-            "the host does not run systemd".to_owned(),
-        ));
+        return Ok(without_systemd());
     }
     let state = situation.observed.unit(&service.unit)?;
     if !state.exists() {
@@ -34,6 +32,18 @@ pub(super) fn decide(
     if let Some(refused) = obstacle(service, state, &refresh) {
         return Ok(refused);
     }
+    if service.wishes.active == Some(true)
+        && never_stays_active(state)
+        && !is_mended(service, state, situation)
+    {
+        return Ok(refused(
+            format!(
+                "`{}` runs once and is over: `active: true` would never hold, and start it at every apply",
+                service.unit
+            ),
+            "leave out `active` and let `enabled`, a timer or another unit start it; or set `RemainAfterExit=yes` in a drop-in",
+        ));
+    }
     if refresh.is_none()
         && let Some(socket) = &service.gate.cri_socket
         && let Some(held_up) = silent_runtime(service, state, socket, situation)?
@@ -48,13 +58,18 @@ fn is_broken(state: &UnitState) -> bool {
     matches!(state.property("LoadState"), "bad-setting" | "error")
 }
 
-/// Whether the files of a broken unit are others by the time that systemd reads them again.
+/// Whether the files of a unit are others by the time that systemd reads them again.
 fn is_mended(service: &ServiceResource, state: &UnitState, situation: &Situation<'_>) -> bool {
     state.property("NeedDaemonReload") == "yes"
         || unit_files_change(situation)
         || unit_files(&service.unit)
             .iter()
             .any(|file| situation.changes(file))
+}
+
+/// Whether the unit is inactive as soon as its command has ended.
+fn never_stays_active(state: &UnitState) -> bool {
+    state.property("Type") == "oneshot" && state.property("RemainAfterExit") == "no"
 }
 
 /// Why a unit must read its configuration again.

@@ -8,18 +8,21 @@ mod compile;
 mod decide;
 mod owner;
 mod resource;
+mod systemd;
 #[cfg(test)]
 mod tests;
 
 use engine::diagnostic::Problems;
 use engine::name::{ResourceId, UnitName};
-use engine::question::UnitState;
-use engine::resource::{Declared, Provider, Section, Sections};
+use engine::question::{Question, Unanswered, UnitState};
+use engine::resource::{Decision, Declared, Provider, Resource, Section, Sections, Situation};
 use engine::step::Gate;
 
 pub use owner::{OwnedService, UnitOwner, service_for};
 pub use resource::{OnChange, ServiceResource, Wishes};
 
+use crate::docker;
+use crate::file::refused;
 use crate::section::list_schema;
 
 /// What must hold after a unit was restarted, unless its provider knows better.
@@ -34,6 +37,14 @@ pub fn is_running(unit: &UnitState) -> bool {
     unit.is_active() || unit.property("ActiveState") == "activating"
 }
 
+/// Returns what is said of anything that systemd would have to do where it is not the init.
+pub(crate) fn without_systemd() -> Decision {
+    refused(
+        "the host does not run systemd",
+        "hardstand changes only hosts that run systemd; leave this one out with the selector in `hosts`",
+    )
+}
+
 /// Returns the files that a spec may hold a unit in: its own, and that of the template it is an instance of.
 pub(crate) fn unit_files(unit: &UnitName) -> Vec<ResourceId> {
     let template = unit.as_str().split_once('@').and_then(|(stem, instance)| {
@@ -44,6 +55,38 @@ pub(crate) fn unit_files(unit: &UnitName) -> Vec<ResourceId> {
         .chain(template)
         .map(|name| ResourceId::new("file", format!("/etc/systemd/system/{name}")))
         .collect()
+}
+
+/// Returns the packages that usually bring a unit: those of its name.
+pub(crate) fn unit_packages(unit: &UnitName) -> impl Iterator<Item = ResourceId> {
+    let stem = unit.as_str().split('.').next().unwrap_or_default();
+    [stem.to_owned(), format!("{stem}.io"), format!("{stem}-ce")]
+        .into_iter()
+        .map(|name| ResourceId::new("package", name))
+}
+
+/// A unit that no spec names, and that takes notice of what is removed.
+#[derive(Debug)]
+struct UnnamedUnit(ServiceResource);
+
+impl Resource for UnnamedUnit {
+    fn id(&self) -> ResourceId {
+        self.0.id()
+    }
+
+    fn desired(&self) -> String {
+        self.0.desired()
+    }
+
+    fn questions(&self) -> Vec<Question> {
+        self.0.questions()
+    }
+
+    fn decide(&self, situation: &Situation<'_>) -> Result<Decision, Unanswered> {
+        let mut service = self.0.clone();
+        service.disruption = docker::restart_disruption(&service.unit, situation.observed);
+        service.decide(situation)
+    }
 }
 
 /// Owns `services`.
@@ -61,10 +104,14 @@ impl Provider for Services {
     }
 
     fn kinds(&self) -> &'static [&'static str] {
-        &["service"]
+        &["service", systemd::KIND]
     }
 
     fn compile(&self, sections: &Sections<'_>, problems: &mut Problems) -> Vec<Declared> {
         compile::compile(sections, problems)
+    }
+
+    fn unnamed_unit(&self, unit: &UnitName) -> Option<Box<dyn Resource>> {
+        Some(Box::new(UnnamedUnit(ServiceResource::new(unit.clone()))))
     }
 }

@@ -10,11 +10,16 @@ use engine::step::Gate;
 
 use super::compile::{ServiceEntry, drop_in_path, entries, wishes};
 use super::resource::ServiceResource;
+use super::systemd;
+use crate::dropin;
+use crate::runtime;
 use crate::section::{managed_paths, written};
 
 /// Sections below `spec:` with the units they own.
-const OWNERS: [(&[&str], &str); 10] = [
+const OWNERS: [(&[&str], &str); 12] = [
     (&["kubelet"], "kubelet.service"),
+    (&["timeSync", "chrony"], "chrony.service"),
+    (&["timeSync", "timesyncd"], "systemd-timesyncd.service"),
     (&["runtime", "containerd"], "containerd.service"),
     (&["runtime", "containerd", "replaces"], "kubelet.service"),
     (&["runtime", "crio"], "crio.service"),
@@ -79,6 +84,8 @@ pub fn service_for(owner: UnitOwner, sections: &Sections<'_>) -> OwnedService {
     resource.configs = configs;
     resource.gate = gate;
     resource.configs.extend(configs_of(&unit, sections));
+    resource.configs.extend(asked_paths(&unit, sections));
+    resource.after = systemd::comes_before(&unit, sections);
     let Some((node, entry)) = entry else {
         return OwnedService {
             resource,
@@ -122,9 +129,18 @@ pub(super) fn configs_of(unit: &UnitName, sections: &Sections<'_>) -> Vec<AbsPat
         .collect()
 }
 
+/// Returns the drop-ins of a unit that sections other than `services` ask for.
+pub(super) fn asked_paths(unit: &UnitName, sections: &Sections<'_>) -> Vec<AbsPath> {
+    let asked = dropin::asked_of(unit, sections);
+    asked.into_iter().map(|drop_in| drop_in.path).collect()
+}
+
 /// Returns the units that other sections own.
-pub(super) fn owned_units(sections: &Sections<'_>) -> BTreeSet<&'static str> {
-    OWNERS
+pub(super) fn owned_units(sections: &Sections<'_>) -> BTreeSet<String> {
+    // A runtime may run as another unit than usual.
+    let daemons = runtime::daemons(sections);
+    let units = daemons.iter().flat_map(|(daemons, _)| daemons.units());
+    let usual = OWNERS
         .iter()
         .filter(|(path, _)| {
             path.split_first().is_some_and(|(section, below)| {
@@ -134,6 +150,6 @@ pub(super) fn owned_units(sections: &Sections<'_>) -> BTreeSet<&'static str> {
                     .is_some_and(|node| node.at(below).is_some())
             })
         })
-        .map(|(_, unit)| *unit)
-        .collect()
+        .map(|(_, unit)| (*unit).to_owned());
+    usual.chain(units.map(ToString::to_string)).collect()
 }

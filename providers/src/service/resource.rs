@@ -7,7 +7,7 @@ use engine::step::{Disruption, Gate};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{DEFAULT_GATE, decide, unit_files};
+use super::{DEFAULT_GATE, decide, unit_files, unit_packages};
 use crate::section::requires;
 
 /// What is wanted of a unit; what is not said stays as it is.
@@ -65,20 +65,12 @@ impl ServiceResource {
         }
     }
 
-    /// Returns the packages that usually bring the unit: those of its name.
-    fn packages(&self) -> impl Iterator<Item = ResourceId> {
-        let stem = self.unit.as_str().split('.').next().unwrap_or_default();
-        [stem.to_owned(), format!("{stem}.io"), format!("{stem}-ce")]
-            .into_iter()
-            .map(|name| ResourceId::new("package", name))
-    }
-
     /// Returns the resources that may bring the unit to a host that does not have it.
     pub(super) fn origins(&self) -> Vec<ResourceId> {
         let written = self.after.iter().filter(|after| after.kind() == "package");
         written
             .cloned()
-            .chain(self.packages())
+            .chain(unit_packages(&self.unit))
             .chain(unit_files(&self.unit))
             .collect()
     }

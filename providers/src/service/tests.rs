@@ -227,6 +227,71 @@ services: [{name: x.service, enabled: true, active: true}]";
 }
 
 #[test]
+fn systemd_reads_unit_files_that_no_service_takes_notice_of() {
+    const RELOAD: &str = "systemd/unit-files";
+    let files = "\
+files:
+- {path: /etc/systemd/system/x.service, content: \"[Service]\"}
+- {path: /etc/systemd/system/y.socket, content: \"[Socket]\"}
+- {path: /etc/systemd/system/z@.service, content: \"[Service]\"}
+- {path: /opt/x.service, content: \"[Service]\"}";
+    let running = || Machine::debian().unit("x.service", &[]);
+    let mut host = running();
+    let plan = host.converge(files);
+    assert_eq!(change(&plan, RELOAD).steps, [Step::ReloadUnitFiles]);
+    assert_eq!(change(&plan, RELOAD).requires.len(), 3);
+
+    // A run that stopped before it came to that.
+    let stale = host.unit("x.service", &[("NeedDaemonReload", "yes")]);
+    let plan = stale.clone().converge(files);
+    assert_eq!(
+        summary(&plan),
+        ["systemd/unit-files: unit files changed since systemd read them->read"]
+    );
+
+    // A service that is named, and not notified, does not restart and is not out of date either.
+    let named = format!("{files}\nservices: [{{name: x.service, active: true}}]");
+    let plan = running().converge(&named);
+    assert_eq!(change(&plan, RELOAD).steps, [Step::ReloadUnitFiles]);
+    assert!(plan.changes.iter().all(|c| c.resource.kind() != "service"));
+
+    let notified = "\
+files: [{path: /etc/systemd/system/x.service.d/a.conf, content: a, notifies: [service/x.service]}]
+directories: [{path: /etc/systemd/system/x.service.d}]
+services: [{name: x.service}]";
+    let plan = running().converge(notified);
+    assert!(plan.changes.iter().all(|c| c.resource.kind() != "systemd"));
+    let drop_in = notified.replace(", notifies: [service/x.service]", "");
+    let plan = running().converge(&drop_in);
+    assert_eq!(change(&plan, RELOAD).steps, [Step::ReloadUnitFiles]);
+}
+
+#[test]
+fn a_unit_that_runs_once_is_never_active() {
+    const ONCE: [(&str, &str); 3] = [
+        ("Type", "oneshot"),
+        ("RemainAfterExit", "no"),
+        ("ActiveState", "inactive"),
+    ];
+    assert_eq!(
+        plan("active: true", &ONCE),
+        [
+            "service/x.service Refused: `x.service` runs once and is over: `active: true` would never hold, and start it at \
+             every apply"
+        ]
+    );
+    assert_eq!(plan("enabled: true", &ONCE), [""; 0]);
+    let remains = [ONCE[0], ("RemainAfterExit", "yes"), ONCE[2]];
+    let starts = ["service/x.service: active inactive->active"];
+    assert_eq!(plan("active: true", &remains), starts);
+    // A drop-in of the same plan may make it remain.
+    let drop_in = "active: true, dropIns: {a: \"[Service]\\nRemainAfterExit=yes\"}";
+    let host = Machine::debian().unit("x.service", &ONCE);
+    let plan = host.plan(&format!("services: [{{name: x.service, {drop_in}}}]"));
+    assert_eq!(plan.unplanned, []);
+}
+
+#[test]
 fn a_unit_comes_with_its_package() {
     let spec =
         "packages: [chrony]\nservices: [{name: chrony.service, enabled: true, active: true}]";
@@ -251,7 +316,7 @@ fn a_unit_comes_with_its_package() {
 fn other_init_systems_are_not_guessed() {
     let host = Machine::debian().facts(|facts| facts.init = engine::facts::Init::Other);
     let plan = host.plan("services: [{name: x.service, active: true}]");
-    assert_eq!(plan.unplanned[0].verdict, Verdict::Unknown);
+    assert_eq!(plan.unplanned[0].verdict, Verdict::Refused);
 }
 
 #[test]

@@ -4,15 +4,17 @@
 //! end; `-key` alone excludes a key; a pattern sets only keys that no line names. `/etc/sysctl.conf` counts only through
 //! the link that some distributions ship.
 
+use std::collections::BTreeMap;
+
 use engine::name::SysctlKey;
-use engine::question::{Question, Unanswered};
+use engine::question::{Observed, Question, Unanswered};
 use engine::resource::Situation;
 
 use super::value::canonical;
 use crate::confdir::{self, Fragment};
 
 /// Where fragments stand, from the highest to the lowest.
-pub(super) const DIRECTORIES: [&str; 4] = [
+pub(crate) const DIRECTORIES: [&str; 4] = [
     "/etc/sysctl.d",
     "/run/sysctl.d",
     "/usr/local/lib/sysctl.d",
@@ -21,29 +23,29 @@ pub(super) const DIRECTORIES: [&str; 4] = [
 
 /// All assignments of a boot, in the order they are carried out.
 #[derive(Debug, Default)]
-pub(super) struct Boot {
+pub(crate) struct Boot {
     assignments: Vec<Assignment>,
 }
 
 /// One line that is carried out.
 #[derive(Debug, Clone)]
-pub(super) struct Assignment {
+pub(crate) struct Assignment {
     /// The key or pattern, as a path below `/proc/sys`.
     target: String,
     /// The value; none excludes the key.
-    pub(super) value: Option<String>,
+    pub(crate) value: Option<String>,
     /// Where it is written.
-    pub(super) place: String,
+    pub(crate) place: String,
 }
 
 /// Returns what must be asked to know what happens at boot.
-pub(super) fn questions() -> Vec<Question> {
+pub(crate) fn questions() -> Vec<Question> {
     confdir::questions(&DIRECTORIES)
 }
 
 impl Boot {
     /// Reads what a host will do once the earlier resources are changed.
-    pub(super) fn after(situation: &Situation<'_>) -> Result<Self, Unanswered> {
+    pub(crate) fn after(situation: &Situation<'_>) -> Result<Self, Unanswered> {
         let (observed, proposed) = (situation.observed, situation.proposed);
         Ok(Self::of(&confdir::fragments(
             observed,
@@ -52,8 +54,14 @@ impl Boot {
         )?))
     }
 
+    /// Reads what a host will do as it is.
+    pub(crate) fn of_host(observed: &Observed) -> Result<Self, Unanswered> {
+        let fragments = confdir::fragments(observed, &BTreeMap::new(), &DIRECTORIES)?;
+        Ok(Self::of(&fragments))
+    }
+
     /// Reads fragments in the order they are given.
-    pub(super) fn of(fragments: &[Fragment]) -> Self {
+    pub(crate) fn of(fragments: &[Fragment]) -> Self {
         let mut boot = Self::default();
         for line in fragments
             .iter()
@@ -77,7 +85,7 @@ impl Boot {
     }
 
     /// Returns what sets a key, under this or another of its names; none if nothing does.
-    pub(super) fn winner(&self, names: &[SysctlKey]) -> Option<&Assignment> {
+    pub(crate) fn winner(&self, names: &[SysctlKey]) -> Option<&Assignment> {
         let paths: Vec<_> = names.iter().map(SysctlKey::proc_path).collect();
         let named = |path: &String| self.assignments.iter().any(|a| a.target == *path);
         let patterned: Vec<_> = paths.iter().filter(|path| !named(path)).collect();
@@ -96,7 +104,7 @@ impl Boot {
     }
 
     /// Returns the same without the lines of one file.
-    pub(super) fn without(fragments: &[Fragment], path: &str) -> Self {
+    pub(crate) fn without(fragments: &[Fragment], path: &str) -> Self {
         let others: Vec<_> = fragments
             .iter()
             .filter(|fragment| fragment.path != path)
@@ -122,7 +130,7 @@ impl Boot {
 
 impl Assignment {
     /// Returns the value as the kernel will show it.
-    pub(super) fn canonical(&self) -> Option<String> {
+    pub(crate) fn canonical(&self) -> Option<String> {
         self.value.as_deref().map(canonical)
     }
 

@@ -3,7 +3,7 @@
 //! All lines stand in one file of sysctl.d. What counts at boot is not that file but the sum of all of them, so the whole of
 //! it is simulated and a line that beats ours is named. `key` has what is known of single keys.
 
-mod boot;
+pub(crate) mod boot;
 mod key;
 mod resource;
 #[cfg(test)]

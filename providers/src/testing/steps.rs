@@ -18,6 +18,7 @@ impl Machine {
                 ..
             } => {
                 self.check_replaces(path, replaces);
+                self.note_unit_file(path);
                 let file = regular(content.bytes(), mode.bits(), self.now);
                 self.files
                     .insert(path.to_string(), FileState::Regular(file));
@@ -29,6 +30,7 @@ impl Machine {
                 owes,
             } => {
                 self.check_replaces(path, replaces);
+                self.note_unit_file(path);
                 self.files.remove(path.as_str());
                 self.owed.extend(owes.iter().map(ToString::to_string));
             }
@@ -63,6 +65,9 @@ impl Machine {
                 }
             }
             Step::StopSwap => self.facts.swaps.clear(),
+            Step::RefreshPackages { repository } => {
+                self.indexed.insert(repository.to_string());
+            }
             Step::InstallPackage { name, version } => {
                 let package = self.packages.entry(name.to_string()).or_default();
                 assert!(!package.held, "{name} is held");
@@ -119,6 +124,18 @@ impl Machine {
             // What a plan pauses it starts again, or the end of the transaction does.
             Step::PauseUnit { .. } => {}
             Step::StopUnit { name } => self.set(name, "ActiveState", "inactive"),
+        }
+    }
+
+    /// systemd sees that the file of a unit that it has loaded is another.
+    fn note_unit_file(&mut self, path: &AbsPath) {
+        let names = path.as_str().strip_prefix("/etc/systemd/system/");
+        let Some(name) = names.and_then(|names| names.split('/').next()) else {
+            return;
+        };
+        if let Some(unit) = self.units.get_mut(name.strip_suffix(".d").unwrap_or(name)) {
+            unit.properties
+                .insert("NeedDaemonReload".into(), "yes".into());
         }
     }
 

@@ -6,14 +6,17 @@ split_image() {
     suite=${1%%-*}
     flavour=''
     [ "$1" = "$suite" ] || flavour=${1#*-}
-    if [[ " $RECIPE_SUITES " != *" $suite "* || (-n $flavour && " $RECIPE_FLAVOURS " != *" $flavour "*) ]]; then
-        die "there is no image '$1': choose one of ${RECIPE_SUITES// /, }, alone or with -${RECIPE_FLAVOURS// / or -}"
+    if [[ " $RECIPE_SUITES " != *" $suite "* || (-n $flavour && " $RECIPE_FLAVOURS $RECIPE_DNF_FLAVOUR " != *" $flavour "*) ]]; then
+        die "there is no image '$1': choose one of ${RECIPE_SUITES// /, }, alone or with -${RECIPE_FLAVOURS// / or -} or -$RECIPE_DNF_FLAVOUR"
     fi
 }
 
 # image_path NAME: where the finished image is, or will be.
 image_path() {
-    echo "$CACHE/$1-$RECIPE_DIGEST"
+    case $1 in
+        *-"$RECIPE_DNF_FLAVOUR") echo "$CACHE/$1-$RECIPE_DNF_DIGEST" ;;
+        *) echo "$CACHE/$1-$RECIPE_DIGEST" ;;
+    esac
 }
 
 # image NAME: makes sure that the image is there.
@@ -45,7 +48,11 @@ build_image() {
 
 build_draft() {
     split_image "$1"
-    if [ -z "$flavour" ]; then build_suite "$2"; else build_flavour "$2"; fi
+    case $flavour in
+        '') build_suite "$2" ;;
+        "$RECIPE_DNF_FLAVOUR") build_dnf "$2" ;;
+        *) build_flavour "$2" ;;
+    esac
 }
 
 build_suite() {
@@ -72,6 +79,25 @@ build_flavour() {
     cp -a --reflink=auto "$(image_path "$suite")" "$draft"
     # shellcheck disable=SC2046
     in_root "$draft" apt-get -q -y install $(available "$draft" "${!packages}")
+}
+
+# Its packages come from the mirror: they are not in the repository of files, which is part of all images.
+build_dnf() {
+    local draft=$1 lists=var/lib/apt/lists
+    cp -a --reflink=auto "$(image_path "$suite")" "$draft"
+    mv "$draft/$lists" "$draft/$lists.kept"
+    mv "$draft/etc/apt/sources.list.d/lab.list" "$draft/srv/lab.list"
+    echo "deb $MIRROR $suite main" >"$draft/etc/apt/sources.list"
+    apt-config dump | grep -E '^Acquire::https?::Proxy ' >"$draft/etc/apt/apt.conf.d/91build" || true
+    cp -L /etc/resolv.conf "$draft/etc/resolv.conf"
+    in_root "$draft" apt-get -q -o Acquire::Check-Valid-Until=false update
+    # shellcheck disable=SC2046
+    in_root "$draft" apt-get -q -y install $(available "$draft" "$RECIPE_dnf")
+    in_root "$draft" apt-get -q clean
+    rm -rf "$draft/$lists" "$draft/etc/apt/sources.list" "$draft/etc/apt/apt.conf.d/91build" "$draft/etc/resolv.conf"
+    mv "$draft/$lists.kept" "$draft/$lists"
+    mv "$draft/srv/lab.list" "$draft/etc/apt/sources.list.d/lab.list"
+    recipe_customize_dnf | in_root "$draft" sh -eu
 }
 
 # available ROOT PACKAGES: without those that end in a question mark and that this suite has not got.
@@ -113,7 +139,7 @@ remove_old_images() {
         [ -d "/proc/$pid" ] || rm -rf --one-file-system "$path"
     done
     for path in "$CACHE"/*-*; do
-        if [ ! -d "$path" ] || [[ $path == *"-$RECIPE_DIGEST" ]] || grep -qF "lowerdir=$path," /proc/mounts; then
+        if [ ! -d "$path" ] || [[ $path == *"-$RECIPE_DIGEST" || $path == *"-$RECIPE_DNF_DIGEST" ]] || grep -qF "lowerdir=$path," /proc/mounts; then
             continue
         fi
         say "removing image ${path##*/}, which is of another recipe"

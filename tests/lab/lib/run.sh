@@ -4,7 +4,7 @@
 # up RUN_ID [NAME=]IMAGE[:COUNT][:v1|v2]…
 up() {
     local run_id=$1 bridge subnet name image cgroup number=1
-    local dir=$STATE/$run_id plan=() awaiting=()
+    local dir=$STATE/$run_id plan=() awaiting=() interrupted=''
     shift
     valid_name "$run_id" || die "a run's name is 1 to 24 of a-z, 0-9 and -, and '$run_id' is not"
     [ "$#" -gt 0 ] || die "which images? for example: $0 up $run_id bookworm-containerd:2"
@@ -12,11 +12,15 @@ up() {
     plan_nodes "$@"
     for image in $(printf '%s\n' "${plan[@]}" | cut -d' ' -f2 | sort -u); do image "$image"; done
 
+    mkdir -p "$STATE"
+    # An interrupt between making the directory and being bound to remove it is kept for later.
+    trap 'interrupted=130' INT
+    trap 'interrupted=143' TERM HUP
+    make_run_dir || die "there is a run '$run_id' already: $0 down $run_id"
+    trap 'say "taking run $run_id down again"; end_awaiting; down "$run_id"' EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM HUP
-    mkdir -p "$STATE"
-    mkdir -m 755 "$dir" || die "there is a run '$run_id' already: $0 down $run_id"
-    trap 'say "taking run $run_id down again"; end_awaiting; down "$run_id"' EXIT
+    [ -z "$interrupted" ] || exit "$interrupted"
     owner >"$dir/owner"
     with_lock machine borrow_machine "$run_id"
     ssh-keygen -q -t ed25519 -N '' -C "hardstand-lab-$run_id" -f "$dir/key"
@@ -33,6 +37,12 @@ up() {
     trap - EXIT INT TERM HUP
     cat "$dir/nodes"
 }
+
+# A terminal sends its interrupt to mkdir as well, which must not stop half way.
+make_run_dir() (
+    trap '' INT TERM HUP
+    mkdir -m 755 "$dir"
+)
 
 # plan_nodes ARGUMENT…: fills plan with lines `name image cgroup`, before anything is made.
 plan_nodes() {

@@ -1,7 +1,10 @@
 //! Which hosts stand together: those whose plans read the same.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
+use engine::check::Finding;
 use engine::cluster::{ClusterPlan, ClusterStep};
 use engine::name::{HostName, ResourceId};
 use engine::plan::{Change, HostPlan, Unplanned, Unreachable};
@@ -10,6 +13,7 @@ use engine::source::Position;
 use engine::step::Disruption;
 use serde::Serialize;
 
+use super::template::template;
 use super::{PlanView, Unchanged};
 
 /// Whether hosts that change alike stand together.
@@ -24,8 +28,15 @@ pub(crate) enum Grouping {
 pub(super) struct Group<'a> {
     /// The hosts, in the order of the plan.
     pub(super) hosts: Vec<&'a HostName>,
-    /// The plan of the first, which reads as that of the others.
-    pub(super) plan: &'a HostPlan,
+    /// The plan of the first, which reads as that of the others; with the host's name left open if it is all that differs.
+    pub(super) plan: Cow<'a, HostPlan>,
+}
+
+impl Group<'_> {
+    /// Whether the host's name is left open in the plan.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.plan, Cow::Owned(_))
+    }
 }
 
 /// All of a host's plan that a reader sees.
@@ -34,6 +45,8 @@ struct Seen<'a> {
     host: Option<&'a HostName>,
     changes: Vec<SeenChange<'a>>,
     unplanned: &'a [Unplanned],
+    obstacle: Option<&'a str>,
+    findings: &'a [Finding],
     forgotten: &'a [ResourceId],
     unchanged: &'a [ResourceId],
     cluster: Option<SeenCluster<'a>>,
@@ -71,6 +84,7 @@ pub(super) fn gather<'a>(hosts: &'a [HostPlan], view: &PlanView) -> Vec<Group<'a
             && host.unplanned.is_empty()
             && host.forgotten.is_empty()
             && silent_cluster
+            && host.checks.findings.is_empty()
     };
     if view.unchanged == Unchanged::Hidden && hosts.iter().all(silent) {
         return Vec::new();
@@ -83,12 +97,41 @@ pub(super) fn gather<'a>(hosts: &'a [HostPlan], view: &PlanView) -> Vec<Group<'a
         if index == next {
             groups.push(Group {
                 hosts: Vec::new(),
-                plan,
+                plan: Cow::Borrowed(plan),
             });
         }
         groups[index].hosts.push(&plan.host);
     }
-    groups
+    match view.grouping {
+        Grouping::Folded => but_for_the_name(groups, view),
+        Grouping::ByHost => groups,
+    }
+}
+
+/// Gathers hosts that stand alone and whose plans differ by the name of the host only.
+fn but_for_the_name<'a>(groups: Vec<Group<'a>>, view: &PlanView) -> Vec<Group<'a>> {
+    let mut gathered: Vec<Group<'a>> = Vec::new();
+    let mut by_key: BTreeMap<String, (usize, HostPlan)> = BTreeMap::new();
+    for group in groups {
+        let open = Some(&group).filter(|group| group.hosts.len() == 1);
+        let Some(open) = open.and_then(|group| template(&group.plan)) else {
+            gathered.push(group);
+            continue;
+        };
+        match by_key.entry(key(&open, view)) {
+            Entry::Vacant(first) => {
+                first.insert((gathered.len(), open));
+                gathered.push(group);
+            }
+            Entry::Occupied(alike) => gathered[alike.get().0].hosts.extend(group.hosts),
+        }
+    }
+    for (index, open) in by_key.into_values() {
+        if gathered[index].hosts.len() > 1 {
+            gathered[index].plan = Cow::Owned(open);
+        }
+    }
+    gathered
 }
 
 /// Gathers hosts that could not be planned by their reason.
@@ -112,6 +155,8 @@ fn key(plan: &HostPlan, view: &PlanView) -> String {
         host: (view.grouping == Grouping::ByHost).then_some(&plan.host),
         changes: plan.changes.iter().map(seen_change).collect(),
         unplanned: &plan.unplanned,
+        obstacle: plan.obstacle(),
+        findings: &plan.checks.findings,
         forgotten: &plan.forgotten,
         unchanged: match view.unchanged {
             Unchanged::Shown => &plan.unchanged,

@@ -4,6 +4,7 @@
 
 mod change;
 mod group;
+mod template;
 mod verdict;
 
 #[cfg(test)]
@@ -16,6 +17,7 @@ use engine::resource::Action;
 
 use self::group::Group;
 pub(crate) use self::group::Grouping;
+use super::checks;
 use super::cluster;
 use super::fold::fold;
 use super::text::{
@@ -72,7 +74,7 @@ pub(crate) fn render(plan: &Plan, view: &PlanView) -> String {
     for group in group::gather(&plan.hosts, view) {
         section(&mut out, &group, view);
     }
-    unreachable(&mut out, &plan.unreachable, view);
+    unreachable(&mut out, &plan.unreachable, view.grouping, view.width);
     verdict::render(&mut out, &summary, view.width);
     out
 }
@@ -134,7 +136,7 @@ fn legend(out: &mut String, plan: &Plan, summary: &PlanSummary, view: &PlanView)
 
 /// Draws the hosts of one group and what happens to each of them.
 fn section(out: &mut String, group: &Group<'_>, view: &PlanView) {
-    let host = group.plan;
+    let host = &*group.plan;
     let names = fold(group.hosts.iter().map(|name| name.as_str()));
     let note = match (
         view.grouping,
@@ -145,6 +147,9 @@ fn section(out: &mut String, group: &Group<'_>, view: &PlanView) {
         (Grouping::ByHost, false, _) => String::new(),
         (Grouping::Folded, true, n) => format!("{}, nothing to change", count(n, "host")),
         (Grouping::Folded, false, 1) => "1 host".to_owned(),
+        (Grouping::Folded, false, n) if group.is_open() => {
+            format!("{}, same plan but for their names", count(n, "host"))
+        }
         (Grouping::Folded, false, n) => format!("{}, same plan", count(n, "host")),
     };
     Line::default()
@@ -174,6 +179,15 @@ fn section(out: &mut String, group: &Group<'_>, view: &PlanView) {
     for unplanned in &host.unplanned {
         change::unplanned(out, unplanned, columns, view.width);
     }
+    if let Some(obstacle) = host.obstacle().filter(|_| !host.changes.is_empty()) {
+        let start = Line::indent(2)
+            .paint(RED.bold(), "apply is refused:")
+            .add(" ");
+        paragraph(out, start, 4, PLAIN, obstacle, view.width);
+    }
+    for finding in &host.checks.findings {
+        checks::draw(out, finding, view.width);
+    }
     for resource in &host.forgotten {
         let text = format!(
             "{resource} stays as it is: the spec no longer names it, and there is nothing that hardstand made and can remove"
@@ -197,14 +211,19 @@ fn cluster_steps(out: &mut String, steps: &[ClusterStep], width: Width) {
 }
 
 /// Draws the hosts that could not be planned, those with the same reason together.
-fn unreachable(out: &mut String, hosts: &[Unreachable], view: &PlanView) {
-    for (reason, names) in group::by_reason(hosts, view.grouping) {
+pub(super) fn unreachable(
+    out: &mut String,
+    hosts: &[Unreachable],
+    grouping: Grouping,
+    width: Width,
+) {
+    for (reason, names) in group::by_reason(hosts, grouping) {
         let start = Line::default()
             .paint(BOLD, &fold(names.iter().map(|name| name.as_str())))
             .add("  ")
             .paint(RED.bold(), "UNREACHABLE")
             .add("  ");
-        paragraph(out, start, 4, PLAIN, reason, view.width);
+        paragraph(out, start, 4, PLAIN, reason, width);
     }
     if !hosts.is_empty() {
         out.push('\n');

@@ -1,7 +1,7 @@
 //! Golden plans: at 80 and 120 columns, without a width, with colors, and in every layout.
 
 use super::*;
-use crate::ui::fixtures::{fleet, hostile, plan, settled};
+use crate::ui::fixtures::{fleet, hostile, named, plan, settled};
 use crate::ui::golden::{self, check};
 use crate::ui::text::is_hostile;
 
@@ -23,6 +23,21 @@ fn a_fleet_is_folded() {
     check("plan.80.txt", &rendered(&fleet(), view(Some(80))));
     check("plan.120.txt", &rendered(&fleet(), view(Some(120))));
     check("plan.pipe.txt", &rendered(&fleet(), view(None)));
+}
+
+#[test]
+fn hosts_that_differ_by_their_name_are_folded() {
+    check("plan.named.txt", &rendered(&named(), view(Some(100))));
+    let by_host = PlanView {
+        grouping: Grouping::ByHost,
+        ..view(None)
+    };
+    let text = rendered(&named(), by_host);
+    assert!(!text.contains("${host.name}"), "{text}");
+    let mut alone = named();
+    alone.hosts.truncate(1);
+    let text = rendered(&alone, view(None));
+    assert!(!text.contains("${host.name}"), "{text}");
 }
 
 #[test]

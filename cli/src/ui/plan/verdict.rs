@@ -7,17 +7,18 @@ use crate::ui::text::{BOLD, GREEN, Line, RED, Width, count, paragraph};
 pub(super) fn render(out: &mut String, summary: &PlanSummary, width: Width) {
     let style = match (
         summary.changes,
-        summary.unknown + summary.refused + summary.unreachable,
+        summary.unknown + summary.refused + summary.unreachable + summary.blocked_hosts,
     ) {
         (true, _) => BOLD,
         (false, 0) => GREEN.bold(),
         (false, _) => RED.bold(),
     };
-    let text = if summary.changes {
+    let mut text = if summary.changes {
         pending(summary)
     } else {
         nothing(summary)
     };
+    text += &checks(summary);
     paragraph(out, Line::default(), 6, style, &text, width);
 }
 
@@ -79,6 +80,30 @@ fn unsettled(summary: &PlanSummary) -> String {
     ];
     let told = parts.into_iter().filter(|(n, _)| *n > 0);
     told.map(|(_, text)| text).collect()
+}
+
+/// Returns what checks found, such as ` Checks: 1 error, 2 warnings; 1 host will not be touched.`.
+fn checks(summary: &PlanSummary) -> String {
+    let PlanSummary {
+        check_errors,
+        check_warnings,
+        blocked_hosts,
+        ..
+    } = *summary;
+    let found: Vec<String> = [(check_errors, "error"), (check_warnings, "warning")]
+        .into_iter()
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, noun)| count(n, noun))
+        .collect();
+    match (found.is_empty(), blocked_hosts) {
+        (true, _) => String::new(),
+        (false, 0) => format!(" Checks: {}.", found.join(", ")),
+        (false, n) => format!(
+            " Checks: {}; {} will not be touched.",
+            found.join(", "),
+            count(n, "host")
+        ),
+    }
 }
 
 fn disruptive(summary: &PlanSummary) -> Vec<String> {

@@ -77,6 +77,45 @@ fn root_needs_no_sudo_unless_told() {
 }
 
 #[test]
+fn windows_hosts_know_no_sudo() {
+    let (inventory, problems) = read_text(
+        "defaults: {become: sudo}\nhosts: {lin: , win: {os: windows}, other: {os: windows, become: none}}",
+    );
+    assert_eq!(problems, Vec::<String>::new());
+    let hosts: Vec<_> = inventory
+        .hosts
+        .iter()
+        .map(|host| (host.name.as_str(), host.os, host.privilege))
+        .collect();
+    assert_eq!(
+        hosts,
+        [
+            ("lin", Os::Linux, Become::Sudo),
+            ("other", Os::Windows, Become::None),
+            ("win", Os::Windows, Become::None)
+        ]
+    );
+    let told = "E330 `become: sudo` does not apply to a Windows host";
+    for (text, place) in [
+        ("hosts: {a: {os: windows, become: sudo}}", "1:34"),
+        (
+            "defaults: {os: windows}\nhosts: {a: {become: sudo}}",
+            "2:21",
+        ),
+        (
+            "defaults: {os: windows, become: sudo}\nhosts: {a: }",
+            "1:33",
+        ),
+    ] {
+        check(text, &[&format!("{place} {told}")]);
+    }
+    check(
+        "hosts: {a: {os: window}}",
+        &["1:17 E128 `os` cannot be \"window\""],
+    );
+}
+
+#[test]
 fn hostile_names_and_addresses_are_refused() {
     for (text, expected) in [
         (
@@ -314,4 +353,22 @@ fn large_fleets_are_read_quickly() {
         "{:?}",
         start.elapsed()
     );
+}
+
+#[test]
+fn two_names_for_one_machine_are_told() {
+    check(
+        "hosts:\n  a: {address: 10.0.0.1}\n  b: {address: 10.0.0.2}\n  c: {address: 10.0.0.1}\n",
+        &["4:3 W306 hosts `a,c` are all reached at 10.0.0.1"],
+    );
+    check(
+        "hosts:\n  a: {ssh: {port: 22}}\n  b: {address: a, ssh: {port: 22}}\n",
+        &["3:3 W306 hosts `a,b` are all reached at a port 22"],
+    );
+    for apart in [
+        "a: {address: x, ssh: {port: 2201}}\n  b: {address: x, ssh: {port: 2202}}",
+        "a: {address: x, ssh: {jump: east}}\n  b: {address: x, ssh: {jump: west}}",
+    ] {
+        check(&format!("hosts:\n  {apart}\n"), &[]);
+    }
 }

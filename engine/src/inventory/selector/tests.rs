@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::diagnostic::Problems;
+use crate::facts::Os;
 use crate::inventory::{Become, Ssh, fold};
 use crate::source::{Sources, Span};
 
@@ -17,6 +18,7 @@ fn inventory() -> Inventory {
     let host = |name: String, labels: &[(&str, &str)]| Host {
         address: name.clone(),
         name: name.parse().unwrap(),
+        os: Os::Linux,
         ssh: Ssh {
             identity_file: Some(PathBuf::from("x")),
             ..Ssh::default()

@@ -4,4 +4,5 @@
 mod decisions;
 mod edits;
 mod host;
+mod registries;
 mod spec;

@@ -1,0 +1,118 @@
+//! Every check: the bad state in, the finding out; and the good state passes.
+
+mod bridge;
+mod cni;
+mod containerd;
+mod cri;
+mod cri_version;
+mod crio;
+mod docker;
+mod limits;
+mod pause;
+
+use super::*;
+use crate::testing::Machine;
+
+/// What a spec says of one machine, each as `ID standing message`.
+pub(super) fn found(machine: &Machine, spec: &str) -> Vec<String> {
+    let checked = machine.plan(spec).checks;
+    checked
+        .findings
+        .iter()
+        .map(|finding| {
+            format!(
+                "{} {:?} {}",
+                finding.check, finding.standing, finding.message
+            )
+        })
+        .collect()
+}
+
+/// As [`found`], of one check, each as `severity standing message`.
+fn only(id: &str, machine: &Machine, spec: &str) -> Vec<String> {
+    let checked = machine.plan(spec).checks;
+    checked
+        .findings
+        .iter()
+        .filter(|finding| finding.check.as_str() == id)
+        .map(|finding| {
+            format!(
+                "{:?} {:?} {}",
+                finding.severity, finding.standing, finding.message
+            )
+        })
+        .collect()
+}
+
+/// Why a check could not be made of a machine, if it could not.
+fn unknown(id: &str, machine: &Machine, spec: &str) -> Option<String> {
+    let checked = machine.plan(spec).checks;
+    let mut unknown = checked.unknown.into_iter();
+    unknown
+        .find(|unjudged| unjudged.check.as_str() == id)
+        .map(|unjudged| unjudged.reason)
+}
+
+#[test]
+fn rules_have_ids_titles_and_pages_of_their_own() {
+    let rules = rules();
+    let ids: BTreeSet<_> = rules.iter().map(Rule::check_id).collect();
+    assert_eq!(ids.len(), rules.len(), "an id is used twice");
+    for rule in &rules {
+        let heading = format!("# {}: {}\n", rule.id, rule.title);
+        assert!(rule.page.starts_with(&heading), "{}: {heading}", rule.id);
+        for part in ["\nSeverity: ", "\n## How to mend it\n", "\n## Ignore it\n"] {
+            assert!(rule.page.contains(part), "{}: {part}", rule.id);
+        }
+        assert!(!rule.title.ends_with('.'), "{}", rule.id);
+    }
+}
+
+#[test]
+fn several_sockets_are_found() {
+    use engine::question::FileState;
+    let spec = "kubernetes: { version: '1.31' }";
+    let socket = || FileState::Other("socket".into());
+    let one = Machine::debian().at("/run/containerd/containerd.sock", socket());
+    let found = |machine: &Machine, spec: &str| -> Vec<String> {
+        let found = found(machine, spec).into_iter();
+        found.filter(|line| line.starts_with("H012")).collect()
+    };
+    assert_eq!(found(&one, spec), [""; 0]);
+    let two = one.at("/run/crio/crio.sock", socket());
+    assert_eq!(
+        found(&two, spec),
+        [
+            "H012 Stays there are several CRI sockets: /run/containerd/containerd.sock, /run/crio/crio.sock"
+        ]
+    );
+    let ignored = format!("{spec}\nchecks: {{ ignore: {{ H012: on purpose }} }}");
+    let checked = two.plan(&ignored).checks;
+    let mut findings = checked.findings.iter();
+    let finding = findings
+        .find(|finding| finding.check.as_str() == "H012")
+        .unwrap();
+    assert_eq!(finding.ignored.as_deref(), Some("on purpose"));
+    assert!(!finding.blocks());
+}
+
+#[test]
+fn repositories_that_are_gone_are_found() {
+    let spec = "packages: []";
+    let host = Machine::debian();
+    assert_eq!(found(&host, spec), [""; 0]);
+    let list = |line: &str| Machine::debian().file("/etc/apt/sources.list.d/kubernetes.list", line);
+    let commented = list("# deb https://apt.kubernetes.io/ kubernetes-xenial main\n");
+    assert_eq!(found(&commented, spec), [""; 0]);
+    let old = list("deb https://apt.kubernetes.io/ kubernetes-xenial main\n");
+    let message = "`/etc/apt/sources.list.d/kubernetes.list` names apt.kubernetes.io, which was frozen in 2023 and is gone since 2024";
+    assert_eq!(found(&old, spec), [format!("H060 Stays {message}")]);
+    let mended =
+        "files: [{path: /etc/apt/sources.list.d/kubernetes.list, state: absent}]\npackages: []";
+    assert_eq!(found(&old, mended), [format!("H060 Mended {message}")]);
+    let rpm = Machine::debian().file(
+        "/etc/yum.repos.d/kubernetes.repo",
+        "[kubernetes]\nbaseurl=https://packages.cloud.google.com/yum/repos/kubernetes-el7-x86_64\n",
+    );
+    assert_eq!(found(&rpm, spec).len(), 1);
+}

@@ -1,0 +1,67 @@
+//! The limit of open files of the runtime's unit.
+
+use super::*;
+
+const SPEC: &str = "runtime: { containerd: {} }";
+
+fn with(limit: &str, nr_open: &str) -> Machine {
+    Machine::debian()
+        .containerd("1.7.24", None)
+        .sysctl("fs.nr_open", nr_open)
+        .file(
+            "/usr/lib/systemd/system/containerd.service",
+            &format!("[Service]\nExecStart=/usr/bin/containerd\n{limit}\n"),
+        )
+}
+
+#[test]
+fn too_many_and_too_few_open_files_are_found() {
+    let huge = "1073741816";
+    for fine in ["", "LimitNOFILE=1048576", "LimitNOFILE=1024:524288"] {
+        assert_eq!(only("H025", &with(fine, huge), SPEC), [""; 0], "{fine}");
+    }
+    assert_eq!(
+        only("H025", &with("LimitNOFILE=infinity", "1048576"), SPEC),
+        [""; 0]
+    );
+    assert_eq!(
+        only("H025", &with("LimitNOFILE=infinity", huge), SPEC),
+        [
+            "Warning Stays containerd.service has LimitNOFILE=infinity by /usr/lib/systemd/system/containerd.service:3, and here \
+          that is 1073741816: programs that walk all file descriptors hang in containers"
+        ]
+    );
+    assert_eq!(
+        only("H025", &with("LimitNOFILE=1024", huge), SPEC),
+        [
+            "Warning Stays containerd.service has LimitNOFILE=1024 by /usr/lib/systemd/system/containerd.service:3: a container \
+          opens 1024 files at most"
+        ]
+    );
+    let drop_in = "services: [{ name: containerd.service, dropIns: { l: \"[Service]\\nLimitNOFILE=1048576\\n\" } }]\n";
+    let mended = only(
+        "H025",
+        &with("LimitNOFILE=infinity", huge),
+        &format!("{drop_in}{SPEC}"),
+    );
+    assert!(mended[0].starts_with("Warning Mended"), "{mended:?}");
+}
+
+#[test]
+fn what_cannot_be_read_is_unknown() {
+    for (limit, nr_open) in [
+        ("LimitNOFILE=\u{1b}[1m", "1"),
+        ("LimitNOFILE=infinity", "many"),
+    ] {
+        assert!(
+            unknown("H025", &with(limit, nr_open), SPEC).is_some(),
+            "{limit}"
+        );
+    }
+    let mut absent = with("LimitNOFILE=infinity", "1");
+    absent.sysctls.clear();
+    assert_eq!(
+        unknown("H025", &absent, SPEC).as_deref(),
+        Some("there is no fs.nr_open")
+    );
+}
