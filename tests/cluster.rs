@@ -219,7 +219,7 @@ fn told(command: &mut Command, api: &ApiServer) -> Ran {
 const REMOTE: &str = "--container-runtime=remote --container-runtime-endpoint=unix:///run/containerd/containerd.sock";
 
 const DRIVER: &str = "cluster: { drain: { timeoutSeconds: 8 } }\nruntime: { containerd: {} }\n\
-                      kubelet: { cgroupDriver: systemd, allowDriverChange: true }";
+                      kubelet: { cgroupDriver: systemd }";
 
 #[test]
 fn another_driver_drains_one_node_after_the_other() {

@@ -95,7 +95,7 @@ impl PlanSummary {
     fn count_findings(&mut self, host: &HostPlan) {
         let blocked = host.checks.refusal().is_some();
         self.blocked_hosts += usize::from(blocked);
-        self.appliable_hosts += usize::from(!blocked && !host.changes.is_empty());
+        self.appliable_hosts += usize::from(!blocked && !host.is_empty());
         let standing =
             host.checks.findings.iter().filter(|finding| {
                 finding.ignored.is_none() && finding.standing != Standing::Mended
