@@ -2,12 +2,12 @@
 //! speaks to a stand-in for an API server, and the kubelets are stand-ins; systemd, containerd and Docker are real. What a
 //! kubelet would tell its API server, the tests tell it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::support::{Lab, Ran, run, wait_for};
+use crate::support::{EXAMPLES, Lab, Ran, run, wait_for};
 
 const FLAGS: &str = "/var/lib/kubelet/kubeadm-flags.env";
 
@@ -367,10 +367,7 @@ fn docker_gives_way_to_containerd() {
         "docker://20.10.24"
     );
     let api = ApiServer::start(&lab, &["a"], &[], "docker://20.10.24");
-    let spec = lab.spec(
-        "cluster: { drain: {} }\nkubernetes: { version: \"1.23\" }\nsysctls: { net.ipv4.ip_forward: 1 }\n\
-         runtime: { containerd: { replaces: docker } }",
-    );
+    let spec = Path::new(EXAMPLES).join("off-docker/node.yaml");
     let before = doctor(&lab, 0);
     for said in [
         "dockershim  in use",

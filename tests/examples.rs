@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use crate::support::{EXAMPLES, Lab};
 
 /// Examples in directories, with the test that applies each.
-const ELSEWHERE: [(&str, &str); 3] = [
+const ELSEWHERE: [(&str, &str); 4] = [
     ("crio/node.yaml", include_str!("crio.rs")),
     ("docker/node.yaml", include_str!("docker.rs")),
+    ("off-docker/node.yaml", include_str!("cluster.rs")),
     (
         "quickstart/spec.yaml",
         include_str!("../examples/quickstart/run"),
