@@ -4,7 +4,9 @@
 //! A file holds the checks of one topic as a table of [`Entry`]s. What they know of the spec is in `spec`. A check judges
 //! the spec alone (`of_spec`), a host (`of_host`), or both: then `of_host` is silent about what `of_spec` has told.
 
+mod drivers;
 mod kernel;
+mod kubelet;
 mod pause;
 mod repositories;
 mod section;
@@ -31,7 +33,9 @@ pub(crate) use spec::Spec;
 
 /// The tables, by topic.
 static TABLES: &[&[Entry]] = &[
+    drivers::CHECKS,
     kernel::CHECKS,
+    kubelet::CHECKS,
     pause::CHECKS,
     repositories::CHECKS,
     sockets::CHECKS,

@@ -12,6 +12,7 @@ use engine::source::Span;
 use engine::step::Gate;
 
 mod draft;
+mod driver;
 mod edit;
 mod effective;
 mod format;
@@ -24,6 +25,7 @@ mod table;
 mod tests;
 mod version;
 
+pub(crate) use driver::Driver;
 use resource::ContainerdConfig;
 pub(crate) use section::ContainerdSection;
 

@@ -4,6 +4,7 @@
 //! directory, whatever its name ends in, and on the variables and flags of its unit: `sources` collects them, `layer` and
 //! `unit` read them, and `rules` has what CRI-O checks when it starts.
 
+mod driver;
 mod layer;
 mod resource;
 mod rules;
@@ -19,6 +20,7 @@ use engine::resource::{Declared, Sections};
 use engine::source::Span;
 use engine::step::Gate;
 
+pub(crate) use driver::Driver;
 use resource::CrioConfig;
 pub(crate) use section::CrioSection;
 

@@ -159,6 +159,31 @@ impl CrioConfig {
         self.propose(comparison, situation)
     }
 
+    /// Returns what files, variables and flags come to, with the drop-in as it is.
+    pub(super) fn layer_now(&self, situation: &Situation<'_>) -> Result<Layer, Stop> {
+        let overrides = self.overrides(situation)?;
+        if let Some((place, written)) = overrides.elsewhere.first() {
+            return Err(Decision::Unknown(format!(
+                "{} reads another configuration: {place} says `{}`",
+                self.service,
+                written.escape_debug()
+            ))
+            .into());
+        }
+        let found = self.found(situation)?;
+        let text = found.map(|file| file.content.as_deref().map(std::str::from_utf8));
+        let ours = match text {
+            Some(Some(Ok(text))) => Some(Layer::parse(self.path.as_str(), text)?),
+            Some(_) => {
+                let reason = format!("{} is not readable text", self.path);
+                return Err(Decision::Unknown(reason).into());
+            }
+            None => None,
+        };
+        let sources = self.sources(situation)?;
+        Ok(self.effective(&layers(&sources)?, ours.as_ref(), &overrides))
+    }
+
     /// Returns the text of the drop-in.
     fn text(&self) -> String {
         let mut text = HEADER.to_owned();
@@ -365,7 +390,7 @@ impl CrioConfig {
         }
     }
 
-    fn package_name(&self) -> PackageName {
+    pub(super) fn package_name(&self) -> PackageName {
         let package = self.package.clone();
         package.unwrap_or_else(|| super::PACKAGES[0].parse().expect("a package name"))
     }

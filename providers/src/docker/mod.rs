@@ -7,6 +7,7 @@
 
 mod cri;
 mod daemon;
+mod driver;
 mod edit;
 mod flags;
 mod json;
@@ -25,6 +26,7 @@ use engine::source::Span;
 use engine::step::Gate;
 
 use daemon::DaemonConfig;
+pub(crate) use driver::Driver;
 pub(crate) use section::DockerSection;
 use service::DockerService;
 use version::Version;

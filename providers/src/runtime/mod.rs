@@ -18,7 +18,7 @@ use engine::resource::{Declared, Provider, Section, Sections};
 use engine::source::Span;
 use engine::spec::Node;
 
-pub(crate) use joined::{DriverChange, has_joined, joined_marks};
+pub(crate) use joined::{DriverChange, has_joined, is_joined, joined_marks};
 pub(crate) use package::{listed_package, package_id, planned_version};
 pub(crate) use refusal::{Refusal, Stop};
 pub(crate) use section::{CgroupDriver, check_image, decode};

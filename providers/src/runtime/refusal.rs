@@ -44,6 +44,19 @@ impl From<Refusal> for Decision {
 }
 
 impl Stop {
+    /// Returns why a check cannot be made.
+    pub(crate) fn unanswered(self) -> Unanswered {
+        match self {
+            Self::Unanswered(unanswered) => unanswered,
+            Self::Decided(decision) => Unanswered(match *decision {
+                Decision::Unknown(reason) | Decision::Refused { reason, .. } => reason,
+                Decision::Converged | Decision::Change(_) => {
+                    "what the host has was not looked into".to_owned()
+                }
+            }),
+        }
+    }
+
     /// Returns the decision that a weighing comes to, wherever it ended.
     pub(crate) fn settle(weighed: Result<Decision, Self>) -> Result<Decision, Unanswered> {
         match weighed {
