@@ -10,8 +10,9 @@ use engine::graph::Graph;
 use engine::name::{AbsPath, Digest, ResourceId};
 use engine::plan::{Change, HostPlan, plan_host};
 use engine::question::{
-    Answer, Attributes, CriState, FileState, FoundFile, ModuleState, Observed, PackageState,
-    Question, RegularFile, RepositoryState, SysctlState, UnitState,
+    Answer, Attributes, ContainerdState, CriRuntime, CriRuntimeConfig, CriState, FileState,
+    FoundFile, ModuleState, Observed, PackageState, Question, RegularFile, RepositoryState,
+    SysctlState, UnitState,
 };
 use engine::receipt::Receipt;
 use engine::resource::Sections;
@@ -34,6 +35,8 @@ pub(crate) struct Machine {
     pub(crate) packages: BTreeMap<String, PackageState>,
     /// Repositories whose index was fetched.
     pub(crate) indexed: BTreeSet<String>,
+    /// What every question about containerd is answered with; none leaves it unanswered.
+    pub(crate) containerd: Option<ContainerdState>,
     /// What is at every CRI socket.
     pub(crate) cri: CriState,
     pub(crate) owed: BTreeSet<String>,
@@ -64,6 +67,7 @@ impl Machine {
             units: BTreeMap::new(),
             packages: BTreeMap::new(),
             indexed: BTreeSet::new(),
+            containerd: None,
             cri: CriState::Unasked,
             owed: BTreeSet::new(),
             receipts: BTreeMap::new(),
@@ -146,6 +150,29 @@ impl Machine {
         self
     }
 
+    /// Adds a containerd, and what it says that its configuration comes to.
+    pub(crate) fn containerd(mut self, version: &str, dump: Option<&str>) -> Self {
+        self.containerd = Some(ContainerdState {
+            version: Some(version.into()),
+            effective: dump.map(str::to_owned),
+            failure: None,
+        });
+        self.unit("containerd.service", &[])
+    }
+
+    /// Lets a runtime answer at every CRI socket, ready in all respects.
+    pub(crate) fn cri(mut self, name: &str, version: &str) -> Self {
+        self.cri = CriState::Answers(CriRuntime {
+            name: name.into(),
+            version: version.into(),
+            api_version: "v1".into(),
+            runtime_ready: None,
+            network_ready: None,
+            config: CriRuntimeConfig::NotImplemented,
+        });
+        self
+    }
+
     pub(crate) fn swap(mut self, path: &str) -> Self {
         self.facts.swaps.push(Swap {
             path: path.into(),
@@ -187,7 +214,10 @@ impl Machine {
             Question::Repository(name) => Answer::Repository(RepositoryState {
                 indexed: self.indexed.contains(name.as_str()),
             }),
-            Question::Containerd(_) => Answer::Unanswered("no containerd here".into()),
+            Question::Containerd(_) => match &self.containerd {
+                Some(state) => Answer::Containerd(state.clone()),
+                None => Answer::Unanswered("no containerd here".into()),
+            },
             Question::Cri(_) => Answer::Cri(self.cri.clone()),
         }
     }

@@ -17,8 +17,8 @@ use engine::state::State;
 use super::kubelet::{at_endpoint, endpoint, origin, places, socket};
 use super::spec::{Runtime, Spec};
 use super::{Entry, nothing_of_spec};
-use crate::kubelet::{Configured, Effective, Field};
-use crate::runtime::{CgroupDriver, canonical};
+use crate::kubelet::{Configured, Effective, Field, Origin};
+use crate::runtime::{CgroupDriver, canonical, is_joined, joined_marks};
 use crate::{containerd, crio, docker};
 
 pub(super) const CHECKS: &[Entry] = &[
@@ -183,6 +183,7 @@ impl Partner {
             Self::Crio => crio::Driver::of(node).questions(),
             Self::Docker => docker::Driver::of(node).questions(),
         });
+        questions.extend(joined_marks().map(Question::File));
         questions.extend(asked(spec).map(Question::Cri));
         if let (Self::Containerd, Some(_)) = (self, spec.runtime) {
             questions.push(Question::Containerd(
@@ -226,6 +227,7 @@ impl Partner {
             return Ok(None);
         };
         if asks == Some(false) || tells == Some(false) {
+            check_final(&kubelet, state)?;
             return Ok(Some(Pair::Differ { kubelet, runtime }));
         }
         let (what, help) = match asks {
@@ -310,6 +312,17 @@ impl Partner {
     }
 }
 
+/// Checks that nobody will set what the kubelet takes by default. kubeadm writes its config file anew when the node joins.
+fn check_final(kubelet: &Effective, state: &State<'_>) -> Result<(), Unanswered> {
+    if kubelet.origin != Origin::BuiltIn || is_joined(state)? {
+        return Ok(());
+    }
+    Err(Unanswered(
+        "the kubelet's configuration names no cgroup driver, and kubeadm may set one when the node joins"
+            .to_owned(),
+    ))
+}
+
 /// Returns what the spec says of the chosen runtime.
 fn chosen(spec: &Spec) -> Option<&Node> {
     spec.node(&["runtime", spec.runtime?.field()])
@@ -326,5 +339,262 @@ fn told<'a>(spec: &Spec, state: &'a State<'_>) -> Option<&'a CriRuntimeConfig> {
     match state.cri(&asked(spec)?) {
         Ok(CriState::Answers(runtime)) => Some(&runtime.config),
         Ok(_) | Err(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::facts::CgroupVersion;
+    use engine::question::{CriCgroupDriver, CriRuntimeConfig, CriState};
+
+    use crate::checks::tests::{found_by, unknown, with_kubelet};
+    use crate::testing::Machine;
+
+    const CONFIG: &str = "/etc/containerd/config.toml";
+    const JOINED: &str = "/etc/kubernetes/kubelet.conf";
+    const SYSTEMD: &str = "cgroupDriver: systemd\n";
+    const KUBELET: &str = "kubernetes: { version: '1.30' }\nkubelet: { failSwapOn: true }";
+    const SILENT: &str = "H004 Stays the kubelet uses systemd (/var/lib/kubelet/config.yaml:2) and containerd uses cgroupfs: \
+                          nothing says so, and the limits of pods do not hold";
+    const HARD: &str = "H005 Stays the kubelet uses cgroupfs (its default) and containerd uses systemd: no pod starts";
+
+    fn containerd(config: &str, kubelet: &str) -> Machine {
+        let machine = Machine::debian()
+            .directory("/etc/containerd")
+            .file(CONFIG, config)
+            .unit("containerd.service", &[]);
+        with_kubelet(machine, kubelet).file(JOINED, "")
+    }
+
+    /// A configuration of format 2 with systemd.
+    fn systemd() -> String {
+        let runc = "plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc";
+        format!(
+            "version = 2\n[{runc}]\nruntime_type = \"io.containerd.runc.v2\"\n[{runc}.options]\nSystemdCgroup = true\n"
+        )
+    }
+
+    fn tells(machine: Machine, driver: Option<CriCgroupDriver>) -> Machine {
+        let mut machine = machine.cri("containerd", "2.1.0");
+        if let (CriState::Answers(runtime), Some(driver)) = (&mut machine.cri, driver) {
+            runtime.config = CriRuntimeConfig::Driver(driver);
+        }
+        machine
+    }
+
+    #[test]
+    fn files_alone_tell_a_mismatch_with_containerd() {
+        let silent = containerd("version = 2\n", SYSTEMD);
+        assert_eq!(found_by("H004", &silent, KUBELET), [SILENT]);
+        assert_eq!(found_by("H005", &silent, KUBELET), [""; 0]);
+        assert_eq!(silent.plan(KUBELET).checks.refusal(), None);
+        let hard = containerd(&systemd(), "");
+        assert_eq!(found_by("H005", &hard, KUBELET), [HARD]);
+        assert_eq!(found_by("H004", &hard, KUBELET), [""; 0]);
+        assert!(
+            hard.plan(KUBELET)
+                .checks
+                .refusal()
+                .unwrap()
+                .starts_with("H005")
+        );
+        let set = "kubernetes: { version: '1.30' }\nkubelet: { cgroupDriver: systemd, allowDriverChange: true }";
+        assert_eq!(
+            found_by("H005", &hard, set),
+            [HARD.replace("Stays", "Mended")]
+        );
+        assert_eq!(hard.plan(set).checks.refusal(), None);
+        for fits in [containerd(&systemd(), SYSTEMD), containerd("", "")] {
+            assert_eq!(found_by("H004", &fits, KUBELET), [""; 0]);
+            assert_eq!(found_by("H005", &fits, KUBELET), [""; 0]);
+        }
+    }
+
+    #[test]
+    fn nothing_is_found_without_a_kubelet_or_before_it_has_a_configuration() {
+        let config = "/var/lib/kubelet/config.yaml";
+        let mut waiting = containerd(&systemd(), "");
+        waiting.files.remove(config);
+        waiting.files.remove(JOINED);
+        let bare = Machine::debian()
+            .file(CONFIG, &systemd())
+            .unit("containerd.service", &[]);
+        let no_runtime = with_kubelet(Machine::debian(), SYSTEMD);
+        for machine in [waiting.clone(), bare, no_runtime] {
+            for check in ["H004", "H005", "H010", "H011"] {
+                assert_eq!(found_by(check, &machine, KUBELET), [""; 0]);
+                assert_eq!(unknown(check, &machine, KUBELET), None);
+            }
+        }
+        let flagged = waiting.file(
+            "/etc/default/kubelet",
+            "KUBELET_EXTRA_ARGS=--cgroup-driver=cgroupfs\n",
+        );
+        let spec = "kubernetes: { version: '1.30' }\nruntime: { containerd: {} }";
+        assert_eq!(
+            found_by("H005", &flagged, spec),
+            [
+                "H005 Stays the kubelet uses cgroupfs (/etc/default/kubelet:1) and containerd uses systemd: no pod starts"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_default_of_a_kubelet_that_has_not_joined_is_not_final() {
+        let mut open = containerd(&systemd(), "");
+        open.files.remove(JOINED);
+        assert_eq!(found_by("H005", &open, KUBELET), [""; 0]);
+        let why = unknown("H005", &open, KUBELET).unwrap();
+        assert!(why.contains("kubeadm may set one"), "{why}");
+        let written = with_kubelet(open, "cgroupDriver: cgroupfs\n");
+        assert_eq!(found_by("H005", &written, KUBELET).len(), 1);
+    }
+
+    #[test]
+    fn a_kubelet_that_is_told_has_no_mismatch() {
+        let spec = |minor: u32| {
+            format!(
+                "kubernetes: {{ version: '1.{minor}' }}\nruntime: {{ containerd: {{ allowDriverChange: true }} }}"
+            )
+        };
+        let silent = containerd("version = 2\n", SYSTEMD).containerd("2.1.0", None);
+        let told = tells(silent.clone(), Some(CriCgroupDriver::Cgroupfs));
+        assert_eq!(
+            found_by("H004", &told, &spec(31)),
+            [
+                "H004 Mended the kubelet takes cgroupfs from containerd, and systemd manages the cgroups of this host as well"
+            ]
+        );
+        assert_eq!(
+            found_by("H004", &told, &spec(30)),
+            [SILENT.replace("Stays", "Mended")]
+        );
+        let untold = tells(silent, None);
+        assert_eq!(
+            found_by("H004", &untold, &spec(31)),
+            [SILENT.replace("Stays", "Mended")]
+        );
+        let told = tells(containerd(&systemd(), ""), Some(CriCgroupDriver::Systemd));
+        assert_eq!(found_by("H005", &told, &spec(31)), [""; 0]);
+        let off = with_kubelet(
+            told,
+            "featureGates: { KubeletCgroupDriverFromCRI: false }\n",
+        );
+        assert_eq!(found_by("H005", &off, &spec(31)), [HARD]);
+    }
+
+    #[test]
+    fn what_is_not_known_is_not_guessed() {
+        let spec = KUBELET.replace("1.30", "1.31");
+        let silent = containerd("version = 2\n", SYSTEMD);
+        assert!(
+            unknown("H004", &silent, &spec)
+                .unwrap()
+                .contains("whether the runtime tells")
+        );
+        let old = silent.clone().package("containerd", |package| {
+            package.installed = Some("1.7.24~ds1-1".into());
+        });
+        assert_eq!(found_by("H004", &old, &spec), [SILENT]);
+        let unversioned = "kubelet: { failSwapOn: true }";
+        assert!(
+            unknown("H004", &silent, unversioned)
+                .unwrap()
+                .contains("`kubernetes.version`")
+        );
+        for (config, why) in [
+            ("imports = ['/etc/mine.toml']\n", "imports /etc/mine.toml"),
+            ("version = 3\n", "depends on its version"),
+            ("version = [", "is not valid TOML"),
+            (
+                "version = 2\nplugins.\"io.containerd.grpc.v1.cri\".containerd.default_runtime_name = 'kata\u{7f}'\n",
+                "is not valid TOML",
+            ),
+            (
+                "version = 2\nplugins.\"io.containerd.grpc.v1.cri\".containerd.default_runtime_name = 'kata'\n",
+                "handler kata",
+            ),
+        ] {
+            let machine = containerd(config, SYSTEMD);
+            assert_eq!(found_by("H004", &machine, KUBELET), [""; 0], "{config}");
+            let reason = unknown("H004", &machine, KUBELET).unwrap();
+            assert!(reason.contains(why), "{reason}");
+        }
+        let drop_in = silent.file("/etc/containerd/conf.d/nvidia.toml", &systemd());
+        assert!(
+            unknown("H004", &drop_in, KUBELET)
+                .unwrap()
+                .contains("nvidia.toml may change")
+        );
+    }
+
+    #[test]
+    fn a_mismatch_with_cri_o_is_found_in_both_directions() {
+        let spec = "kubernetes: { version: '1.30' }\nkubelet: { failSwapOn: true }";
+        let endpoint = "containerRuntimeEndpoint: unix:///var/run/crio/crio.sock\n";
+        let host = |drop_in: &str, kubelet: &str| {
+            let machine = Machine::debian()
+                .directory("/etc/crio")
+                .directory("/etc/crio/crio.conf.d")
+                .file("/etc/crio/crio.conf.d/10-crio.conf", drop_in)
+                .unit("crio.service", &[]);
+            with_kubelet(machine, &format!("{endpoint}{kubelet}")).file(JOINED, "")
+        };
+        let cgroupfs = "[crio.runtime]\ncgroup_manager = \"cgroupfs\"\n";
+        assert_eq!(
+            found_by("H010", &host("", ""), spec),
+            [
+                "H010 Stays the kubelet uses cgroupfs (its default) and CRI-O uses systemd: no pod starts"
+            ]
+        );
+        let both = host(cgroupfs, SYSTEMD);
+        assert_eq!(
+            found_by("H010", &both, spec),
+            [
+                "H010 Stays the kubelet uses systemd (/var/lib/kubelet/config.yaml:3) and CRI-O uses cgroupfs: no pod starts"
+            ]
+        );
+        let mended =
+            "kubernetes: { version: '1.30' }\nruntime: { crio: { allowDriverChange: true } }";
+        assert!(found_by("H010", &both, mended)[0].starts_with("H010 Mended"));
+        assert_eq!(found_by("H010", &host("", SYSTEMD), spec), [""; 0]);
+        assert_eq!(found_by("H010", &host(cgroupfs, ""), spec), [""; 0]);
+        let hostile = host("[crio\u{1b}", SYSTEMD);
+        assert_eq!(found_by("H010", &hostile, spec), [""; 0]);
+        assert!(unknown("H010", &hostile, spec).is_some());
+        let new = spec.replace("1.30", "1.31");
+        let installed = |version: &str| {
+            host("", "").package("cri-o", |package| package.installed = Some(version.into()))
+        };
+        assert_eq!(found_by("H010", &installed("1.31.5-1.1"), &new), [""; 0]);
+        assert_eq!(found_by("H010", &installed("1.27.1-1.1"), &new).len(), 1);
+    }
+
+    #[test]
+    fn a_mismatch_with_docker_is_found() {
+        let spec = "kubernetes: { version: '1.30' }\nruntime: { docker: { allowDriverChange: true, criDockerd: {} } }";
+        let endpoint = "containerRuntimeEndpoint: unix:///run/cri-dockerd.sock\n";
+        let host = |json: &str, kubelet: &str| {
+            let machine = Machine::debian()
+                .directory("/etc/docker")
+                .file("/etc/docker/daemon.json", json)
+                .unit("docker.service", &[]);
+            with_kubelet(machine, &format!("{endpoint}{kubelet}")).file(JOINED, "")
+        };
+        let cgroupfs = "{\"exec-opts\": [\"native.cgroupdriver=cgroupfs\"]}\n";
+        let silent = "the kubelet uses systemd (/var/lib/kubelet/config.yaml:3) and Docker uses cgroupfs: nothing says so, and the \
+                      limits of pods do not hold";
+        assert_eq!(
+            found_by("H011", &host(cgroupfs, SYSTEMD), spec),
+            [format!("H011 Mended {silent}")]
+        );
+        assert_eq!(found_by("H011", &host("", SYSTEMD), spec), [""; 0]);
+        let v1 = host("", SYSTEMD).facts(|facts| facts.cgroup = CgroupVersion::V1);
+        assert_eq!(
+            found_by("H011", &v1, spec),
+            [format!("H011 Mended {silent}")]
+        );
+        let broken = host("{", SYSTEMD);
+        assert!(unknown("H011", &broken, spec).is_some());
     }
 }

@@ -280,3 +280,188 @@ pub(super) fn at_endpoint(endpoint: &str) -> Option<Runtime> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use engine::question::FileState;
+
+    use crate::checks::tests::{found_by, unknown, with_kubelet};
+    use crate::testing::Machine;
+
+    const DEFAULTS: &str = "/etc/default/kubelet";
+    const FLAGS: &str = "/var/lib/kubelet/kubeadm-flags.env";
+    const JOINED: &str = "/etc/kubernetes/kubelet.conf";
+
+    fn host(config: &str) -> Machine {
+        with_kubelet(Machine::debian(), config)
+    }
+
+    #[test]
+    fn removed_flags_are_found_where_they_hide() {
+        let spec = |minor: u32| format!("kubernetes: {{ version: '1.{minor}' }}");
+        let unit = "/usr/lib/systemd/system/kubelet.service.d/20-mine.conf";
+        let old = host("")
+            .file(FLAGS, "KUBELET_KUBEADM_ARGS=\"--container-runtime=remote --container-runtime-endpoint=unix:///a\"\n")
+            .file(DEFAULTS, "# mine\nKUBELET_EXTRA_ARGS=--pod-infra-container-image=p\n")
+            .file(unit, "[Service]\nExecStart=\nExecStart=/usr/bin/kubelet $KUBELET_KUBEADM_ARGS $KUBELET_EXTRA_ARGS --network_plugin cni\n");
+        assert_eq!(found_by("H014", &old, &spec(23)), [""; 0]);
+        assert_eq!(
+            found_by("H014", &old, &spec(31)),
+            [
+                format!(
+                    "H014 Stays {unit}:3 gives the kubelet `--network-plugin`, which Kubernetes 1.24 removed: the kubelet of 1.31 does not start"
+                ),
+                format!(
+                    "H014 Stays {FLAGS}:1 gives the kubelet `--container-runtime`, which Kubernetes 1.27 removed: the kubelet of 1.31 does not start"
+                ),
+            ]
+        );
+        assert_eq!(found_by("H015", &old, &spec(34)), [""; 0]);
+        assert_eq!(
+            found_by("H015", &old, &spec(35)),
+            [format!(
+                "H015 Stays {DEFAULTS}:2 gives the kubelet `--pod-infra-container-image`, which Kubernetes 1.35 removed: the kubelet of 1.35 does not start"
+            )]
+        );
+        assert!(old.plan(&spec(35)).checks.refusal().is_some());
+        assert_eq!(found_by("H014", &old, "modules: [overlay]"), [""; 0]);
+        let mended = format!("{}\nfiles: [{{ path: {DEFAULTS}, content: '' }}]", spec(35));
+        assert!(found_by("H015", &old, &mended)[0].starts_with("H015 Mended"));
+        // The files may be there before the kubelet.
+        let none = Machine::debian().file(DEFAULTS, "KUBELET_EXTRA_ARGS=--network-plugin=cni\n");
+        assert_eq!(found_by("H014", &none, &spec(35)), [""; 0]);
+        assert_eq!(unknown("H014", &none, &spec(35)), None);
+    }
+
+    #[test]
+    fn a_command_line_that_is_not_read_is_unknown() {
+        let spec = "kubernetes: { version: '1.35' }";
+        let unit = "/usr/lib/systemd/system/kubelet.service.d/10-kubeadm.conf";
+        let script = host("").file(
+            unit,
+            "[Service]\nExecStart=\nExecStart=/bin/sh -c 'exec kubelet'\n",
+        );
+        for check in ["H014", "H015", "H018"] {
+            assert_eq!(found_by(check, &script, spec), [""; 0]);
+            let why = unknown(check, &script, spec).unwrap();
+            assert!(why.contains("/bin/sh"), "{why}");
+        }
+        let hostile = host("\u{1b}[31m: {\n- [\n").file(unit, "[Service]\n\\\n=\u{0}\nExecStart=\"\nExecStart=/usr/bin/kubelet $A ${ \u{1b} --container_runtime\n");
+        let _survived =
+            hostile.plan("kubernetes: { version: '1.35' }\nruntime: { containerd: {} }");
+    }
+
+    #[test]
+    fn sysctls_that_are_gone_after_a_reboot_are_found() {
+        let spec = "kubernetes: { version: '1.31' }";
+        let running = |config: &str| {
+            host(config)
+                .sysctl("vm.overcommit_memory", "1")
+                .sysctl("vm.panic_on_oom", "0")
+                .sysctl("kernel.panic", "10")
+                .sysctl("kernel.panic_on_oops", "1")
+                .sysctl("kernel.keys.root_maxkeys", "1000000")
+                .sysctl("kernel.keys.root_maxbytes", "25000000")
+        };
+        let on = "protectKernelDefaults: true\n";
+        let boot = "vm.overcommit_memory = 1\nkernel.panic = 10\n";
+        let some = running(on).file("/etc/sysctl.d/90-kubelet.conf", boot);
+        let expected = "the kubelet has protectKernelDefaults from /var/lib/kubelet/config.yaml:2 and does not start like this: \
+                        kernel.panic_on_oops must be 1, and nothing sets it at the next boot";
+        assert_eq!(
+            found_by("H018", &some, spec),
+            [format!("H018 Stays {expected}")]
+        );
+        let mended = format!("{spec}\nsysctls: {{ kernel.panic_on_oops: 1 }}");
+        assert_eq!(
+            found_by("H018", &some, &mended),
+            [format!("H018 Mended {expected}")]
+        );
+        let all = some.clone().file(
+            "/etc/sysctl.d/90-kubelet.conf",
+            &format!("{boot}kernel.panic_on_oops=1\n"),
+        );
+        assert_eq!(found_by("H018", &all, spec), [""; 0]);
+        assert_eq!(found_by("H018", &running(""), spec), [""; 0]);
+        let by_flag = running("").file(DEFAULTS, "KUBELET_EXTRA_ARGS=--protect-kernel-defaults\n");
+        assert!(found_by("H018", &by_flag, spec)[0].contains("from /etc/default/kubelet:1 and"));
+        let none = Machine::debian().file("/var/lib/kubelet/config.yaml", on);
+        assert_eq!(found_by("H018", &none, spec), [""; 0]);
+    }
+
+    #[test]
+    fn another_runtime_of_a_joined_node_is_found() {
+        let containerd = "runtime: { containerd: {} }";
+        let old = host("").file(
+            FLAGS,
+            "KUBELET_KUBEADM_ARGS=--container-runtime-endpoint=unix:///var/run/crio/crio.sock\n",
+        );
+        assert_eq!(found_by("H032", &old, containerd), [""; 0]);
+        let old = old.file(JOINED, "");
+        assert_eq!(
+            found_by("H032", &old, containerd),
+            [format!(
+                "H032 Stays the kubelet talks to unix:///var/run/crio/crio.sock ({FLAGS}:1), and containerd answers at /run/containerd/containerd.sock"
+            )]
+        );
+        assert_eq!(found_by("H032", &old, "runtime: { crio: {} }"), [""; 0]);
+        let default = host("").file(JOINED, "");
+        assert_eq!(found_by("H032", &default, containerd), [""; 0]);
+        assert_eq!(
+            found_by("H032", &default, "runtime: { docker: {} }"),
+            [
+                "H032 Stays the kubelet talks to unix:///run/containerd/containerd.sock (its default), and docker answers at /run/cri-dockerd.sock"
+            ]
+        );
+        // The socket unit of cri-dockerd may name any.
+        let elsewhere =
+            host("containerRuntimeEndpoint: unix:///run/mine.sock\ncgroupDriver: systemd\n")
+                .file(JOINED, "");
+        assert_eq!(
+            found_by("H032", &elsewhere, "runtime: { docker: {} }"),
+            [""; 0]
+        );
+        assert_eq!(
+            found_by("H032", &elsewhere, containerd),
+            [
+                "H032 Stays the kubelet talks to unix:///run/mine.sock (/var/lib/kubelet/config.yaml:2), and containerd answers at /run/containerd/containerd.sock"
+            ]
+        );
+        let mended = "runtime: { containerd: {} }\nkubernetes: { version: '1.31' }\n\
+                      kubelet: { containerRuntimeEndpoint: 'unix:///run/containerd/containerd.sock' }";
+        let elsewhere = elsewhere
+            .directory("/etc/containerd")
+            .file("/etc/containerd/config.toml", "version = 2\n")
+            .containerd("1.7.24", None);
+        let mended = format!("{mended}\n")
+            .replace("containerd: {}", "containerd: { allowDriverChange: true }");
+        assert!(found_by("H032", &elsewhere, &mended)[0].starts_with("H032 Mended"));
+        let instance = default.file(
+            "/var/lib/kubelet/instance-config.yaml",
+            "kind: KubeletConfiguration\ncontainerRuntimeEndpoint: unix:///run/crio/crio.sock\n",
+        );
+        assert_eq!(
+            found_by("H032", &instance, containerd),
+            [
+                "H032 Stays kubeadm will let the kubelet talk to unix:///run/crio/crio.sock (/var/lib/kubelet/instance-config.yaml:2), and containerd answers at /run/containerd/containerd.sock"
+            ]
+        );
+        let unread = instance.at(JOINED, FileState::Unreadable("denied".into()));
+        assert!(
+            unknown("H032", &unread, containerd)
+                .unwrap()
+                .contains("denied")
+        );
+    }
+
+    #[test]
+    fn a_kubelet_with_dockershim_talks_to_docker() {
+        let joined = host("").file(JOINED, "");
+        let spec = "kubernetes: { version: '1.23' }\nruntime: { containerd: {} }";
+        assert!(
+            found_by("H032", &joined, spec)[0].contains("/var/run/dockershim.sock (its default)")
+        );
+        let remote = joined.file(FLAGS, "KUBELET_KUBEADM_ARGS=--container-runtime=remote\n");
+        assert_eq!(found_by("H032", &remote, spec), [""; 0]);
+    }
+}
