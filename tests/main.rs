@@ -5,6 +5,7 @@
 #![expect(clippy::print_stderr, reason = "a test says why it was skipped")]
 
 mod apply;
+mod checks_kernel;
 mod containerd;
 mod cri;
 mod crio;
