@@ -156,6 +156,12 @@ fn check(lab: &Lab, spec: &std::path::Path) -> (Option<i32>, Vec<Value>) {
         .unwrap_or_else(|error| panic!("{error}: {checked:#?}"));
     let findings = result["hosts"][0]["findings"].as_array();
     let findings = findings.unwrap_or_else(|| panic!("{result:#}"));
+    // What cannot be told is not what these tests are about.
+    assert_eq!(
+        result["hosts"][0]["unknown"],
+        Value::Array(Vec::new()),
+        "{result:#}"
+    );
     (checked.code, findings.clone())
 }
 

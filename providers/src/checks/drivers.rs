@@ -217,8 +217,8 @@ impl Partner {
         let tells = match told {
             Some(CriRuntimeConfig::Driver(_)) => Some(true),
             Some(CriRuntimeConfig::NotImplemented) => Some(false),
-            Some(CriRuntimeConfig::Untold(_)) => None,
-            None => self.tells(spec, state),
+            // One that has just started may not tell yet.
+            Some(CriRuntimeConfig::Untold(_)) | None => self.tells(spec, state),
         };
         if (asks, tells) == (Some(true), Some(true)) {
             return Ok(Some(Pair::Told(runtime)));
@@ -467,6 +467,14 @@ mod tests {
         );
         assert_eq!(
             found_by("H004", &told, &spec(30)),
+            [SILENT.replace("Stays", "Mended")]
+        );
+        let mut starting = tells(silent.clone(), None).containerd("1.6.20", None);
+        if let CriState::Answers(runtime) = &mut starting.cri {
+            runtime.config = CriRuntimeConfig::Untold("not initialized yet".into());
+        }
+        assert_eq!(
+            found_by("H004", &starting, &spec(31)),
             [SILENT.replace("Stays", "Mended")]
         );
         let untold = tells(silent, None);
