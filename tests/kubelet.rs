@@ -33,25 +33,30 @@ const JOINED: &str = "apiVersion: kubelet.config.k8s.io/v1beta1\nauthentication:
 /// Boots one node with a kubelet that runs, as on a node that has a configuration and no cluster.
 fn boot(image: &str) -> Option<Lab> {
     let lab = Lab::boot(&[&format!("a={image}")])?;
+    install(&lab);
+    restart(&lab);
+    Some(lab)
+}
+
+/// Puts the stand-in on the node, with a configuration and flags, and does not start it.
+pub(crate) fn install(lab: &Lab) {
     let _made = lab.ask(
         "a",
         "mkdir -p /usr/lib/systemd/system/kubelet.service.d /var/lib/kubelet /etc/default",
     );
     for (path, mode, text) in STANDIN {
-        put(&lab, path, text);
+        put(lab, path, text);
         let _set = lab.ask("a", &format!("chmod {mode} {path}"));
     }
-    put(&lab, CONFIG, JOINED);
+    put(lab, CONFIG, JOINED);
     put(
-        &lab,
+        lab,
         FLAGS,
         "KUBELET_KUBEADM_ARGS=\"--container-runtime-endpoint=unix:///var/run/containerd/containerd.sock --node-labels=a=b\"\n",
     );
-    restart(&lab);
-    Some(lab)
 }
 
-fn put(lab: &Lab, path: &str, text: &str) {
+pub(crate) fn put(lab: &Lab, path: &str, text: &str) {
     let _written = lab.ask("a", &format!("cat >'{path}' <<'STANDIN'\n{text}STANDIN\n"));
 }
 

@@ -6,6 +6,7 @@
 
 mod apply;
 mod checks;
+mod checks_kernel;
 mod cluster;
 mod containerd;
 mod cri;

@@ -7,6 +7,7 @@
 
 pub(crate) mod arguments;
 mod config;
+mod configured;
 mod effective;
 mod field;
 mod host;
@@ -20,6 +21,13 @@ use engine::diagnostic::{Diagnostic, Problems};
 use engine::name::{AbsPath, ResourceId};
 use engine::resource::{Declared, Provider, Section, Sections};
 use engine::spec::Node;
+
+pub(crate) use config::endpoint_in;
+pub(crate) use configured::{Configured, Places, text_of};
+pub(crate) use effective::{Effective, Origin};
+pub(crate) use field::{Field, truth};
+pub(crate) use kernel::{obstacles, questions as kernel_questions};
+pub(crate) use section::{RuntimeSocket, runtime_socket};
 
 use crate::runtime::{KubernetesVersion, kubelet};
 use crate::section::{

@@ -96,7 +96,7 @@ fn plan_and_apply(ui: &Ui, args: &ApplyArgs) -> Result<ExitStatus, CommandError>
             ui.note("Nothing was changed.\n");
             return Ok(ExitStatus::Done);
         }
-    } else if !ui.json {
+    } else if !ui.json && summary.blocked_hosts == 0 {
         return Ok(ExitStatus::of_plan(&summary, false));
     }
     execute(ui, args, &session, &reviewed, &watched)
@@ -117,7 +117,11 @@ fn execute(
     let outcome = session.work(Task::Apply, &args.fleet, fleet, watched, |run| {
         run.apply(plan, digest, &reach::operator())
     })?;
-    let summary = PlanSummary::of(plan);
+    // The outcome has the hosts that checks keep from being touched.
+    let summary = PlanSummary {
+        blocked_hosts: 0,
+        ..PlanSummary::of(plan)
+    };
     let unplanned = ExitStatus::of_plan(&summary, false);
     let status = watched.interrupted().unwrap_or_else(|| {
         ExitStatus::from_code(worst_exit_code([outcome.exit_code(), unplanned.code()]))

@@ -11,7 +11,9 @@ mod cri;
 mod cri_version;
 mod crio;
 mod docker;
+mod drivers;
 mod kernel;
+mod kubelet;
 mod limits;
 mod pause;
 mod repositories;
@@ -47,7 +49,9 @@ static TABLES: &[&[Entry]] = &[
     crio::CHECKS,
     docker::CHECKS,
     limits::CHECKS,
+    drivers::CHECKS,
     kernel::CHECKS,
+    kubelet::CHECKS,
     pause::CHECKS,
     repositories::CHECKS,
     sockets::CHECKS,

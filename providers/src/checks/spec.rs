@@ -107,6 +107,11 @@ impl Runtime {
         }
     }
 
+    /// Whether it is Docker Engine, from whatever vendor.
+    pub(super) fn is_docker(self) -> bool {
+        matches!(self, Self::Docker | Self::Mirantis)
+    }
+
     fn named(field: &str) -> Option<Self> {
         Self::ALL
             .into_iter()

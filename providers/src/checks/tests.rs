@@ -44,13 +44,41 @@ fn only(id: &str, machine: &Machine, spec: &str) -> Vec<String> {
         .collect()
 }
 
-/// Why a check could not be made of a machine, if it could not.
-fn unknown(id: &str, machine: &Machine, spec: &str) -> Option<String> {
-    let checked = machine.plan(spec).checks;
-    let mut unknown = checked.unknown.into_iter();
-    unknown
-        .find(|unjudged| unjudged.check.as_str() == id)
-        .map(|unjudged| unjudged.reason)
+/// What a check finds on a machine, each as `ID standing message`.
+pub(super) fn found_by(check: &str, machine: &Machine, spec: &str) -> Vec<String> {
+    let found = found(machine, spec).into_iter();
+    found.filter(|line| line.starts_with(check)).collect()
+}
+
+/// Why a check of a machine cannot be made.
+pub(super) fn unknown(check: &str, machine: &Machine, spec: &str) -> Option<String> {
+    let unknown = machine.plan(spec).checks.unknown.into_iter();
+    let mut reasons = unknown.filter(|unjudged| unjudged.check.as_str() == check);
+    Some(reasons.next()?.reason)
+}
+
+/// Returns a machine with a kubelet as kubeadm sets it up, and with some lines in its config file.
+pub(super) fn with_kubelet(machine: Machine, config: &str) -> Machine {
+    machine
+        .directory("/var/lib/kubelet")
+        .file(
+            "/var/lib/kubelet/config.yaml",
+            &format!("kind: KubeletConfiguration\n{config}"),
+        )
+        .file(
+            "/usr/lib/systemd/system/kubelet.service",
+            "[Service]\nExecStart=/usr/bin/kubelet\n",
+        )
+        .file(
+            "/usr/lib/systemd/system/kubelet.service.d/10-kubeadm.conf",
+            "[Service]\n\
+             Environment=\"KUBELET_CONFIG_ARGS=--config=/var/lib/kubelet/config.yaml\"\n\
+             EnvironmentFile=-/var/lib/kubelet/kubeadm-flags.env\n\
+             EnvironmentFile=-/etc/default/kubelet\n\
+             ExecStart=\n\
+             ExecStart=/usr/bin/kubelet $KUBELET_CONFIG_ARGS $KUBELET_KUBEADM_ARGS $KUBELET_EXTRA_ARGS\n",
+        )
+        .unit("kubelet.service", &[])
 }
 
 #[test]

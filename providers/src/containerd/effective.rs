@@ -1,9 +1,11 @@
 //! What containerd says its configuration comes to: the output of `containerd config dump`, imports and migrations done.
 
 use engine::facts::Os;
+use engine::question::Unanswered;
 use engine::resource::Difference;
 use toml_edit::{DocumentMut, Item};
 
+use super::driver::driver_of;
 use super::edit::{self, Wanted};
 use super::format::layout_of_dump;
 use super::keys::Name::Field;
@@ -28,6 +30,11 @@ impl Effective {
     /// Returns the address of the daemon's socket.
     pub(super) fn address(&self) -> Option<String> {
         edit::address(self.root())
+    }
+
+    /// Returns the driver of pods that name no handler.
+    pub(super) fn driver(&self) -> Result<CgroupDriver, Unanswered> {
+        driver_of(self.root(), self.layout)
     }
 
     /// Whether a handler of the runc shim has another driver.

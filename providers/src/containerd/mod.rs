@@ -15,6 +15,7 @@ use engine::spec::Node;
 use engine::step::Gate;
 
 mod draft;
+mod driver;
 mod edit;
 mod effective;
 mod format;
@@ -30,6 +31,7 @@ mod tests;
 mod version;
 mod windows;
 
+pub(crate) use driver::Driver;
 pub(crate) use format::Misread;
 pub(crate) use keys::Handler;
 pub(crate) use reading::{Lost, Reading, drop_ins};

@@ -5,6 +5,7 @@
 //! `unit` read them, and `rules` has what CRI-O checks when it starts. `registries` is another file, which CRI-O shares with
 //! other users of containers-registries.conf(5).
 
+mod driver;
 mod layer;
 mod registries;
 mod resource;
@@ -22,6 +23,7 @@ use engine::source::Span;
 use engine::spec::Node;
 use engine::step::Gate;
 
+pub(crate) use driver::Driver;
 pub(crate) use layer::{Key, Layer};
 use resource::CrioConfig;
 pub(crate) use rules::{CrioRelease, Pair, check_pair};

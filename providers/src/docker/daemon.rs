@@ -309,22 +309,18 @@ impl DaemonConfig {
         Ok(Decision::Change(proposal))
     }
 
-    /// Whether dockerd uses another driver now. Where nothing is said it follows the host.
+    /// Whether dockerd uses another driver now.
     fn driver_changes(&self, before: &Json, given: &[Flag], situation: &Situation<'_>) -> bool {
-        let facts = situation.facts();
-        let default = match (facts.init, facts.cgroup) {
-            (Init::Systemd, CgroupVersion::V2) => CgroupDriver::Systemd,
-            (Init::Systemd, CgroupVersion::V1 | CgroupVersion::None) | (Init::Other, _) => {
-                CgroupDriver::Cgroupfs
-            }
-        };
-        let flagged = given
-            .iter()
-            .filter(|flag| flag.key() == "exec-opts")
-            .filter_map(|flag| flag.value.as_deref()?.strip_prefix("native.cgroupdriver="))
-            .next_back();
-        let now = edit::driver(before).or(flagged).unwrap_or(default.as_str());
-        now != self.wanted.driver.as_str()
+        driver_now(before, given, situation) != self.wanted.driver.as_str()
+    }
+
+    /// Returns the driver that file, flags and host come to.
+    pub(super) fn driver(&self, situation: &Situation<'_>) -> Result<String, Stop> {
+        let text = self.found(situation)?.map_or("", |found| found.text);
+        let file = edit::read(&self.path, text)?;
+        let given = self.flags(situation)?;
+        self.check_config_file(&given)?;
+        Ok(driver_now(&file, &given, situation).to_owned())
     }
 
     fn docker_runs(&self, situation: &Situation<'_>) -> bool {
@@ -385,6 +381,23 @@ impl DaemonConfig {
             other => Err(not_a_file(&directory, other).into()),
         }
     }
+}
+
+/// Returns the driver that dockerd uses. Where nothing is said it follows the host.
+fn driver_now<'a>(file: &'a Json, given: &'a [Flag], situation: &Situation<'_>) -> &'a str {
+    let facts = situation.facts();
+    let default = match (facts.init, facts.cgroup) {
+        (Init::Systemd, CgroupVersion::V2) => CgroupDriver::Systemd,
+        (Init::Systemd, CgroupVersion::V1 | CgroupVersion::None) | (Init::Other, _) => {
+            CgroupDriver::Cgroupfs
+        }
+    };
+    let flagged = given
+        .iter()
+        .filter(|flag| flag.key() == "exec-opts")
+        .filter_map(|flag| flag.value.as_deref()?.strip_prefix("native.cgroupdriver="))
+        .next_back();
+    edit::driver(file).or(flagged).unwrap_or(default.as_str())
 }
 
 fn conflict(flag: &Flag, does: &str, key: &str) -> Refusal {

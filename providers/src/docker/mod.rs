@@ -7,6 +7,7 @@
 
 mod cri;
 mod daemon;
+mod driver;
 pub(crate) mod edit;
 pub(crate) mod flags;
 pub(crate) mod json;
@@ -27,6 +28,7 @@ use engine::step::{Disruption, Gate};
 
 pub(crate) use cri::{PACKAGES as CRI_DOCKERD_PACKAGES, SOCKET as CRI_DOCKERD_SOCKET};
 use daemon::DaemonConfig;
+pub(crate) use driver::Driver;
 pub(crate) use section::{CriDockerdSection, DockerSection};
 use service::DockerService;
 use version::Version;

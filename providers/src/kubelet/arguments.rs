@@ -176,10 +176,6 @@ impl Arguments {
     }
 
     /// Returns the flags that the kubelet of a version does not know, by their exact names, each as often as it is given.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for the check of a node before its upgrade")
-    )]
     pub(crate) fn removed(&self, kubernetes: KubernetesVersion) -> Vec<Removed<'_>> {
         let since = |flag: &Flag| {
             REMOVED

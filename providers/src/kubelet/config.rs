@@ -142,6 +142,15 @@ impl<'a> Config<'a> {
     }
 }
 
+/// Returns the endpoint that a KubeletConfiguration sets, with its line.
+pub(crate) fn endpoint_in(text: &str) -> Result<Option<(String, usize)>, String> {
+    let config = Config::read(text).map_err(|error| error.to_string())?;
+    let field = Field::ContainerRuntimeEndpoint;
+    Ok(config
+        .get(field)
+        .and_then(|value| Some((value.to_owned(), config.line(field)?))))
+}
+
 /// Returns a configuration that says nothing else.
 pub(super) fn minimal(settings: &BTreeMap<Field, String>) -> String {
     let lines: String = settings

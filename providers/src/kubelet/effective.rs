@@ -2,8 +2,9 @@
 //! the last of them over the others, those over the config file, and that over what is built in.
 
 use super::arguments::Arguments;
-use super::config::Config;
+use super::config::{Config, ConfigError};
 use super::field::Field;
+use crate::confdir::Fragment;
 
 /// The value that the kubelet takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +37,37 @@ pub(super) struct Layers<'a> {
     pub(super) drop_ins: Vec<(String, Config<'a>)>,
     /// Its config file with its path, if it reads one.
     pub(super) config: Option<(String, Config<'a>)>,
+}
+
+/// A file of the configuration that is not read, and why.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Unreadable {
+    /// Where it stands.
+    pub(super) path: String,
+    /// Why.
+    pub(super) error: ConfigError,
+}
+
+impl<'a> Layers<'a> {
+    /// Reads the files that configure a kubelet: the drop-ins in their order, and the config file below them.
+    pub(super) fn read(
+        arguments: &'a Arguments,
+        drop_ins: &'a [Fragment],
+        config: Option<&'a Fragment>,
+    ) -> Result<Self, Unreadable> {
+        let read = |file: &'a Fragment| match Config::read(&file.text) {
+            Ok(config) => Ok((file.path.clone(), config)),
+            Err(error) => Err(Unreadable {
+                path: file.path.clone(),
+                error,
+            }),
+        };
+        Ok(Self {
+            arguments,
+            drop_ins: drop_ins.iter().map(read).collect::<Result<_, _>>()?,
+            config: config.map(read).transpose()?,
+        })
+    }
 }
 
 impl Layers<'_> {

@@ -75,7 +75,7 @@ impl Field {
 }
 
 /// Returns what a word says in YAML 1.1 or to a flag.
-pub(super) fn truth(word: &str) -> Option<bool> {
+pub(crate) fn truth(word: &str) -> Option<bool> {
     match word.to_ascii_lowercase().as_str() {
         "true" | "t" | "1" | "yes" | "y" | "on" => Some(true),
         "false" | "f" | "0" | "no" | "n" | "off" => Some(false),

@@ -6,7 +6,7 @@ use engine::resource::{Decision, Situation};
 
 use super::arguments::{Arguments, Flag};
 use super::config::Config;
-use super::effective::Layers;
+use super::effective::{Layers, Unreadable};
 use super::field::Field;
 use super::resource::{DROP_IN, KubeletConfig, Target, unreadable};
 use crate::confdir::{Fragment, fragments_in};
@@ -15,10 +15,10 @@ use crate::runtime::{CgroupDriver, KubernetesVersion, Refusal, Stop, canonical};
 use crate::section::constant_path;
 
 /// Where config directories usually are.
-const USUAL_DIRECTORY: &str = "/etc/kubernetes/kubelet.conf.d";
+pub(super) const USUAL_DIRECTORY: &str = "/etc/kubernetes/kubelet.conf.d";
 
 /// The feature gate under which the kubelet asks its runtime for the driver.
-const ASKS_RUNTIME: &str = "KubeletCgroupDriverFromCRI";
+pub(super) const ASKS_RUNTIME: &str = "KubeletCgroupDriverFromCRI";
 
 /// The file as it was found.
 #[derive(Debug, Clone, Copy)]
@@ -157,15 +157,8 @@ impl KubeletConfig {
     ) -> Result<Layers<'a>, Stop> {
         let path = self.target.path();
         let ours = ours.and_then(|text| Some((path.to_string(), Config::read(text).ok()?)));
-        let mut layers = Layers {
-            arguments,
-            drop_ins: Vec::new(),
-            config: None,
-        };
-        for Fragment { path, text } in drop_ins {
-            let config = Config::read(text).map_err(|error| unreadable(path, &error))?;
-            layers.drop_ins.push((path.clone(), config));
-        }
+        let mut layers = Layers::read(arguments, drop_ins, None)
+            .map_err(|Unreadable { path, error }| unreadable(&path, &error))?;
         match self.target {
             Target::ConfigFile(_) => layers.config = ours,
             Target::DropIn { .. } => {

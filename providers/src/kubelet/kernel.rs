@@ -35,7 +35,7 @@ const fn wanted(key: &'static str, value: &'static str, built_in: bool) -> Wante
 }
 
 /// Returns what must be asked about them.
-pub(super) fn questions() -> Vec<Question> {
+pub(crate) fn questions() -> Vec<Question> {
     let mut questions = boot::questions();
     questions.extend(WANTED.iter().map(|wanted| Question::Sysctl(wanted.key())));
     questions
@@ -50,15 +50,15 @@ pub(super) fn resources() -> impl Iterator<Item = ResourceId> {
 
 /// What keeps a kubelet with `protectKernelDefaults` from starting.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Obstacles {
+pub(crate) struct Obstacles {
     /// What is wrong, sysctl by sysctl.
-    pub(super) wrong: Vec<String>,
+    pub(crate) wrong: Vec<String>,
     /// The entries of the section `sysctls` that mend it.
-    pub(super) mend: Vec<String>,
+    pub(crate) mend: Vec<String>,
 }
 
 /// Returns what keeps it from starting, now or after the next boot, once what was proposed is done.
-pub(super) fn obstacles(situation: &Situation<'_>) -> Result<Obstacles, Unanswered> {
+pub(crate) fn obstacles(situation: &Situation<'_>) -> Result<Obstacles, Unanswered> {
     let boot = Boot::after(situation)?;
     let mut obstacles = Obstacles::default();
     for wanted in &WANTED {

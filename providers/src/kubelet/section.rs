@@ -66,6 +66,32 @@ pub(super) struct Runtime<'a> {
     pub(super) services: Vec<ResourceId>,
 }
 
+/// Where the runtime of a spec answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RuntimeSocket {
+    /// The socket.
+    pub(crate) path: AbsPath,
+    /// The spec tells, or its default: cri-dockerd may have a socket unit that says otherwise.
+    pub(crate) is_certain: bool,
+}
+
+/// Returns where the runtime of a section `runtime` answers.
+pub(crate) fn runtime_socket(section: &Node) -> Option<RuntimeSocket> {
+    let entry = section.entries().first()?;
+    let node = &entry.node;
+    let (written, default) = match entry.key.as_str() {
+        "containerd" => (node.get("socket"), "/run/containerd/containerd.sock"),
+        "crio" => (node.get("socket"), "/run/crio/crio.sock"),
+        _ => (node.at(&["criDockerd", "socket"]), "/run/cri-dockerd.sock"),
+    };
+    let written = written.and_then(Node::text);
+    let is_native = matches!(entry.key.as_str(), "containerd" | "crio");
+    Some(RuntimeSocket {
+        path: written.unwrap_or(default).parse().ok()?,
+        is_certain: is_native || written.is_some(),
+    })
+}
+
 /// Units of runtimes; the kubelet asks its runtime for the driver once, when it starts, so it comes after them.
 const UNITS: [&str; 4] = [
     "containerd.service",
@@ -77,16 +103,11 @@ const UNITS: [&str; 4] = [
 impl<'a> Runtime<'a> {
     /// Returns the runtime that a spec chooses.
     pub(super) fn of(sections: &Sections<'a>) -> Option<Self> {
-        let entry = sections.all.get("runtime")?.entries().first()?;
+        let section = sections.all.get("runtime")?;
+        let entry = section.entries().first()?;
         let node = &entry.node;
         let driver = node.get("cgroupDriver");
-        let (written, default) = match entry.key.as_str() {
-            "containerd" => (node.get("socket"), "/run/containerd/containerd.sock"),
-            "crio" => (node.get("socket"), "/run/crio/crio.sock"),
-            _ => (node.at(&["criDockerd", "socket"]), "/run/cri-dockerd.sock"),
-        };
-        let written = written.and_then(Node::text);
-        let is_native = matches!(entry.key.as_str(), "containerd" | "crio");
+        let socket = runtime_socket(section);
         let units = [node.get("service"), node.at(&["criDockerd", "service"])];
         let units = units.into_iter().flatten().filter_map(Node::text);
         Some(Self {
@@ -94,8 +115,8 @@ impl<'a> Runtime<'a> {
             span: entry.key_span,
             driver: driver.and_then(Node::text).unwrap_or("systemd"),
             driver_span: driver.map_or(entry.key_span, |driver| driver.span),
-            socket: written.unwrap_or(default).parse().ok(),
-            is_certain: is_native || written.is_some(),
+            is_certain: socket.as_ref().is_some_and(|socket| socket.is_certain),
+            socket: socket.map(|socket| socket.path),
             services: units.map(|unit| ResourceId::new("service", unit)).collect(),
         })
     }

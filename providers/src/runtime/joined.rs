@@ -1,7 +1,7 @@
 //! Nodes that have joined a cluster: their pods do not survive another cgroup driver.
 
 use engine::name::AbsPath;
-use engine::question::FileState;
+use engine::question::{FileState, Observed, Unanswered};
 use engine::resource::{Decision, Situation};
 use engine::step::{Disruption, Step};
 
@@ -80,19 +80,25 @@ pub(crate) fn joined_marks() -> impl Iterator<Item = AbsPath> {
 
 /// Whether a node has joined a cluster. It needs answers about the [`joined_marks`].
 pub(crate) fn has_joined(situation: &Situation<'_>) -> Result<bool, Stop> {
+    is_joined(situation.observed).map_err(|Unanswered(why)| {
+        let reason = format!("the cgroup driver would change, and {why}");
+        Decision::Unknown(reason).into()
+    })
+}
+
+/// As [`has_joined`], for those who change nothing.
+pub(crate) fn is_joined(observed: &Observed) -> Result<bool, Unanswered> {
     for mark in joined_marks() {
-        match situation.observed.file(&mark)? {
+        match observed.file(&mark)? {
             FileState::Absent => {}
             FileState::Regular(_)
             | FileState::Directory(_)
             | FileState::Symlink(_)
             | FileState::Other(_) => return Ok(true),
             FileState::Unreadable(why) => {
-                let reason = format!(
-                    "the cgroup driver would change, and whether the node has joined a cluster is unknown: \
-                     {mark} cannot be read: {why}"
-                );
-                return Err(Decision::Unknown(reason).into());
+                return Err(Unanswered(format!(
+                    "whether the node has joined a cluster is unknown: {mark} cannot be read: {why}"
+                )));
             }
         }
     }
