@@ -195,8 +195,8 @@ impl DaemonConfig {
             }) = situation.observed.file(&path)?
             {
                 files.push(Fragment {
-                    path: path.to_string(),
-                    text: String::from_utf8_lossy(content).into_owned(),
+                    path: path.to_string().into(),
+                    text: String::from_utf8_lossy(content),
                 });
             }
         }

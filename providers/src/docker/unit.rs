@@ -22,7 +22,7 @@ const DIRECTORIES: [&str; 5] = [
 /// The text of a unit: its unit file and its drop-ins, in the order in which systemd reads them.
 #[derive(Debug, Clone, Default)]
 pub(super) struct UnitText {
-    texts: Vec<Fragment>,
+    texts: Vec<Fragment<'static>>,
 }
 
 /// An assignment in a unit's text.
@@ -53,8 +53,8 @@ pub(super) fn read(
     for path in unit_files(unit) {
         if let Some(text) = text_at(&path, situation)? {
             texts.push(Fragment {
-                path: path.to_string(),
-                text,
+                path: path.to_string().into(),
+                text: text.into(),
             });
             break;
         }
@@ -63,18 +63,15 @@ pub(super) fn read(
         return Ok(None);
     }
     let directories: Vec<_> = drop_in_directories(unit).collect();
-    texts.extend(fragments_in(
-        situation.observed,
-        situation.proposed,
-        &directories,
-    )?);
+    let drop_ins = fragments_in(situation.observed, situation.proposed, &directories)?;
+    texts.extend(drop_ins.into_iter().map(Fragment::into_owned));
     Ok(Some(UnitText { texts }))
 }
 
 impl UnitText {
     /// Returns the text without a drop-in and without those that are read after it, and with only the latter.
     pub(super) fn around(&self, drop_in: &str) -> (Self, Self) {
-        let name = |fragment: &Fragment| fragment.path.rsplit('/').next().map(str::to_owned);
+        let name = |fragment: &Fragment<'_>| fragment.path.rsplit('/').next().map(str::to_owned);
         let (before, after): (Vec<_>, Vec<_>) = self
             .texts
             .iter()
@@ -83,7 +80,7 @@ impl UnitText {
             .partition(|(index, fragment)| {
                 *index == 0 || name(fragment).as_deref() < Some(drop_in)
             });
-        let texts = |list: Vec<(usize, &Fragment)>| Self {
+        let texts = |list: Vec<(usize, &Fragment<'static>)>| Self {
             texts: list.into_iter().map(|(_, text)| text.clone()).collect(),
         };
         (texts(before), texts(after))
@@ -112,7 +109,7 @@ impl UnitText {
     }
 
     /// Returns what the environment holds that the unit's text itself sets, or that a file it names sets.
-    pub(super) fn environment(&self, files: &[Fragment]) -> BTreeMap<String, Assignment> {
+    pub(super) fn environment(&self, files: &[Fragment<'_>]) -> BTreeMap<String, Assignment> {
         let mut environment = BTreeMap::new();
         for assignment in self.assignments("Service", "Environment") {
             for word in words(&assignment.value) {
@@ -206,7 +203,7 @@ fn text_at(path: &AbsPath, situation: &Situation<'_>) -> Result<Option<String>, 
 }
 
 /// Returns the settings of a unit file: section, key, value and place.
-fn settings(fragment: &Fragment) -> Vec<(String, String, String, String)> {
+fn settings(fragment: &Fragment<'_>) -> Vec<(String, String, String, String)> {
     let mut settings: Vec<(String, String, String, String)> = Vec::new();
     let mut section = String::new();
     let mut continues = false;
@@ -240,8 +237,8 @@ mod tests {
             texts: texts
                 .iter()
                 .map(|(path, text)| Fragment {
-                    path: (*path).to_owned(),
-                    text: (*text).to_owned(),
+                    path: (*path).to_owned().into(),
+                    text: (*text).to_owned().into(),
                 })
                 .collect(),
         }

@@ -28,8 +28,8 @@ pub(super) const MODPROBE_DIRECTORIES: [&str; 5] = [
 /// What is read at boot, once the plan is carried out.
 #[derive(Debug)]
 pub(super) struct Boot<'a> {
-    load: Vec<Fragment>,
-    modprobe: Vec<Fragment>,
+    load: Vec<Fragment<'a>>,
+    modprobe: Vec<Fragment<'a>>,
     command_line: &'a str,
 }
 
