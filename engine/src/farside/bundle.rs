@@ -2,6 +2,7 @@
 //!
 //! First lines that the program reads one by one, then bodies, which those lines name by their place in the bundle.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
@@ -127,7 +128,8 @@ impl Bundle {
             .filter_map(|resource| numbers.get(resource))
             .map(usize::to_string);
         let requires = list(requires);
-        let id = encode(&change.resource.to_string());
+        let id = change.resource.to_string();
+        let id = encode(&id);
         self.line(format!("change {number} {id} {requires}"));
         for step in &change.steps {
             let step = self.step(step);
@@ -270,7 +272,7 @@ fn gated(verb: &str, name: &UnitName, gate: &Gate) -> String {
     } = gate;
     let socket = cri_socket
         .as_ref()
-        .map_or("-".to_owned(), |path| encode(path.as_str()));
+        .map_or(Cow::Borrowed("-"), |path| encode(path.as_str()));
     format!("{verb} {name} {start_seconds} {steady_seconds} {socket}")
 }
 

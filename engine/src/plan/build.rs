@@ -10,7 +10,7 @@ use crate::plan::{Change, HostPlan, Unplanned, Verdict};
 use crate::question::{Observed, Unanswered};
 use crate::receipt::Receipt;
 use crate::resource::{
-    Action, Decision, Edge, Proposal, Provider, Reason, Situation, TextChange, desired_digest,
+    Action, Decision, Edge, Proposal, Provider, Reason, Situation, TextChange,
 };
 use crate::step::{Disruption, Step};
 
@@ -236,14 +236,13 @@ fn change_of(
     receipt: Option<&Receipt>,
     awaited: BTreeSet<ResourceId>,
 ) -> Change {
-    let desired = desired_digest(&*node.resource);
     let created =
         proposal.action == Action::Create || receipt.is_some_and(|receipt| receipt.created);
     let record = Receipt {
         resource: node.id.clone(),
         created,
-        desired,
-        questions: node.resource.questions(),
+        desired: node.desired.clone(),
+        questions: node.questions.clone(),
     };
     Change {
         resource: node.id.clone(),
