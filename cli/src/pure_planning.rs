@@ -171,8 +171,12 @@ fn pure_planning() {
     let connector = RecordedFleet(Box::leak(Box::default()));
     drop(plan_and_render(&connector, 1));
     let mut out = io::stdout().lock();
-    let one = std::env::var_os(HOSTS_VARIABLE)
-        .map(|n_hosts| n_hosts.to_string_lossy().parse().expect("a number of hosts"));
+    let one = std::env::var_os(HOSTS_VARIABLE).map(|n_hosts| {
+        n_hosts
+            .to_string_lossy()
+            .parse()
+            .expect("a number of hosts")
+    });
     let (sizes, repetitions) = match &one {
         Some(n_hosts) => (std::slice::from_ref(n_hosts), 1),
         None => (&HOSTS[..], REPETITIONS),
@@ -184,11 +188,15 @@ fn pure_planning() {
         assert_eq!(plan.hosts.len(), n_hosts, "{text}");
         writeln!(out, "planned {n_hosts} hosts in {seconds:.3} s").expect("stdout");
     }
-    if one.is_none() {
-        let (plan, _) = plan_and_render(&connector, 500);
+    for n_hosts in [1, sizes[sizes.len() - 1]] {
+        let (plan, _) = plan_and_render(&connector, n_hosts);
         let began = Instant::now();
         let n_bytes = plan.to_bytes().len();
         let seconds = began.elapsed().as_secs_f64();
-        writeln!(out, "saved 500 hosts as {n_bytes} bytes in {seconds:.3} s").expect("stdout");
+        writeln!(
+            out,
+            "saved {n_hosts} hosts as {n_bytes} bytes in {seconds:.3} s"
+        )
+        .expect("stdout");
     }
 }

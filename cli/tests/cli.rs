@@ -69,7 +69,7 @@ fn help_and_version_are_results() {
     );
 }
 
-const EMPTY: &str = r#"{"format":"hardstand.dev/plan/v1","tool": "0.1.0", "via": "ssh","inputs":{"documents":[],"files":{}},"hosts":[],
+const EMPTY: &str = r#"{"format":"hardstand.dev/plan/v2","tool": "0.1.0", "via": "ssh","inputs":{"documents":[],"files":{}},"plans":[],"hosts":[],
 "unreachable":[{"host":"node01","reason":"\u001b[31mno route"}]}"#;
 
 #[test]
@@ -96,7 +96,7 @@ fn a_saved_plan_is_shown() {
 fn what_is_not_a_plan_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let damaged = EMPTY.replace("\"hosts\"", "\"hots\"");
-    let newer = EMPTY.replace("plan/v1", "plan/v9\\u001b[2J");
+    let newer = EMPTY.replace("plan/v2", "plan/v9\\u001b[2J");
     let wrapped = format!("{{\"plan\":{EMPTY},\"exitCode\":0}}");
     let doubled = format!("{EMPTY}{EMPTY}");
     for (text, code, complaint) in [

@@ -13,7 +13,7 @@ use crate::event::{Event, EventKind};
 use crate::fleet::{Cancel, for_each_host};
 use crate::inventory::{Become, Host, JumpHost};
 use crate::name::{AbsPath, Digest, HostName, NameError};
-use crate::plan::{HostPlan, Inputs, PLAN_FORMAT, Plan, Unreachable, Via, plan_host};
+use crate::plan::{Common, HostPlan, Inputs, PLAN_FORMAT, Plan, Unreachable, Via, plan_host};
 use crate::probe::{Limits, ProbeError, probe_host, purge_host};
 use crate::question::Observed;
 use crate::report::{ChangeReport, HostOutcome, HostReport, Outcome, Report};
@@ -47,14 +47,14 @@ pub struct FleetRun<'a> {
 impl FleetRun<'_> {
     /// Observes all hosts and plans them.
     pub fn plan(&self, inputs: Inputs, via: Via) -> Plan {
+        let common = Mutex::new(Common::default());
         let results = self.for_each(|host, events| {
             let observed = self.observe(host, events)?;
-            Ok(plan_host(
-                &host.graph,
-                self.providers,
-                &host.host.name,
-                &observed,
-            ))
+            let mut plan = plan_host(&host.graph, self.providers, &host.host.name, &observed);
+            if let Ok(mut common) = common.lock() {
+                common.share(&mut plan);
+            }
+            Ok(plan)
         });
         let mut plan = Plan {
             format: PLAN_FORMAT.to_owned(),

@@ -109,9 +109,7 @@ pub(crate) fn rewritten(proposed: &BTreeMap<ResourceId, Proposal>) -> Rewritten<
         .values()
         .flat_map(|proposal| &proposal.steps)
         .filter_map(|step| match step {
-            Step::WriteFile { path, content, .. } => {
-                Some((path, Some(text_of(content.bytes()))))
-            }
+            Step::WriteFile { path, content, .. } => Some((path, Some(text_of(content.bytes())))),
             Step::RemoveFile { path, .. } => Some((path, None)),
             _ => None,
         })

@@ -79,9 +79,9 @@ fn host_plan(name: &str, changes: Vec<Change>) -> HostPlan {
     HostPlan {
         host: host(name),
         facts: Facts::default(),
-        questions: Vec::new(),
+        questions: [].into(),
         guards: Vec::new(),
-        changes,
+        changes: changes.into_iter().map(Into::into).collect(),
         unplanned: Vec::new(),
         unchanged: vec![id("swap/off"), id("package/containerd.io")],
         forgotten: Vec::new(),
@@ -212,7 +212,7 @@ pub(crate) fn plan(hosts: Vec<HostPlan>, unreachable: &[(&str, &str)]) -> Plan {
     });
     Plan {
         via: engine::plan::Via::Ssh,
-        format: "hardstand.dev/plan/v1".to_owned(),
+        format: engine::plan::PLAN_FORMAT.to_owned(),
         tool: "0.1.0".to_owned(),
         inputs: Inputs::default(),
         hosts,

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::facts::{CgroupVersion, Facts, Init, Swap};
 use crate::name::{AbsPath, Digest, UnitName};
@@ -215,7 +216,7 @@ struct Stat<'a> {
 #[derive(Debug, Default)]
 struct Seen<'a> {
     facts: Facts,
-    guards: Vec<String>,
+    guards: Vec<Arc<str>>,
     /// The file whose volatile half is to come: whether links were followed, and its path.
     half: Option<(bool, &'a str, Stat<'a>)>,
     files: BTreeMap<&'a str, Stat<'a>>,
@@ -253,7 +254,7 @@ impl<'a> Seen<'a> {
         } = line;
         let shown = || excerpt(text.as_bytes());
         if !word.starts_with('~') {
-            self.guards.push((*text).to_owned());
+            self.guards.push((*text).into());
         }
         if *word != "~dump" {
             self.dumping = None;
@@ -861,7 +862,7 @@ mod tests {
         let cri = observed.cri(&"/run/x.sock".parse().unwrap());
         assert_eq!(cri, Ok(&CriState::NotServed("no CRI".into())));
         assert!(observed.guards.iter().all(|guard| !guard.starts_with('~')));
-        assert!(observed.guards.contains(&"absent /etc/gone".to_owned()));
+        assert!(observed.guards.contains(&"absent /etc/gone".into()));
     }
 
     #[test]

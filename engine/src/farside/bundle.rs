@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -35,7 +36,7 @@ pub fn begin_request(
     bundle.line(format!("generation {}", plan.facts.generation));
     bundle.line(format!("deadline {}", deadline(plan)));
     bundle.line(format!("count {}", plan.changes.len()));
-    for question in &plan.questions {
+    for question in plan.questions.iter() {
         bundle.line(format!("question {}", question_line(question)));
     }
     for guard in &plan.guards {
@@ -60,7 +61,7 @@ pub fn begin_request(
 }
 
 /// The number of each change, from 1, in the order they are applied.
-fn numbers(changes: &[Change]) -> BTreeMap<&ResourceId, usize> {
+fn numbers(changes: &[Arc<Change>]) -> BTreeMap<&ResourceId, usize> {
     let ids = changes.iter().map(|change| &change.resource);
     ids.zip(1..).collect()
 }

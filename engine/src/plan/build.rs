@@ -1,6 +1,7 @@
 //! Plans one host: a pure function of its graph and of what was observed. No host, clock, randomness or environment.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use similar::TextDiff;
 
@@ -9,9 +10,7 @@ use crate::name::{HostName, ResourceId};
 use crate::plan::{Change, HostPlan, Unplanned, Verdict};
 use crate::question::{Observed, Unanswered};
 use crate::receipt::Receipt;
-use crate::resource::{
-    Action, Decision, Edge, Proposal, Provider, Reason, Situation, TextChange,
-};
+use crate::resource::{Action, Decision, Edge, Proposal, Provider, Reason, Situation, TextChange};
 use crate::step::{Disruption, Step};
 
 /// Lines of context around a change in a diff.
@@ -66,7 +65,7 @@ struct Walk<'a> {
     held_up: BTreeSet<ResourceId>,
     /// Resources that hardstand created and that no spec names any more.
     dropped: BTreeSet<ResourceId>,
-    changes: Vec<Change>,
+    changes: Vec<Arc<Change>>,
     unplanned: Vec<Unplanned>,
     unchanged: Vec<ResourceId>,
     forgotten: Vec<ResourceId>,
@@ -123,8 +122,8 @@ impl<'a> Walk<'a> {
                 self.hold_up(&node.id, Some(node), (Verdict::Unknown, reason, None));
             }
             (Verdicted::Change(proposal), None) => {
-                self.changes
-                    .push(change_of(node, &proposal, receipt, awaited));
+                let change = change_of(node, &proposal, receipt, awaited);
+                self.changes.push(Arc::new(change));
                 self.awaited
                     .insert(node.id.clone(), BTreeSet::from([node.id.clone()]));
                 self.proposed.insert(node.id.clone(), proposal);
@@ -191,7 +190,9 @@ impl<'a> Walk<'a> {
         };
         match Verdicted::from(decision) {
             Verdicted::Converged => self.forgotten.push(resource.clone()),
-            Verdicted::Change(proposal) => self.changes.push(removal_of(resource, &proposal)),
+            Verdicted::Change(proposal) => {
+                self.changes.push(Arc::new(removal_of(resource, &proposal)));
+            }
             Verdicted::HeldUp(why) => self.hold_up(resource, None, why),
         }
     }
