@@ -188,7 +188,8 @@ fn pure_planning() {
         assert_eq!(plan.hosts.len(), n_hosts, "{text}");
         writeln!(out, "planned {n_hosts} hosts in {seconds:.3} s").expect("stdout");
     }
-    for n_hosts in [1, sizes[sizes.len() - 1]] {
+    let saved: &[usize] = if one.is_none() { &[1, 10_000] } else { &[] };
+    for n_hosts in saved.iter().copied() {
         let (plan, _) = plan_and_render(&connector, n_hosts);
         let began = Instant::now();
         let n_bytes = plan.to_bytes().len();
