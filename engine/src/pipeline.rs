@@ -60,6 +60,7 @@ impl FleetRun<'_> {
             format: PLAN_FORMAT.to_owned(),
             tool: env!("CARGO_PKG_VERSION").to_owned(),
             via,
+            shard: None,
             inputs,
             hosts: Vec::new(),
             unreachable: Vec::new(),

@@ -212,6 +212,7 @@ pub(crate) fn plan(hosts: Vec<HostPlan>, unreachable: &[(&str, &str)]) -> Plan {
     });
     Plan {
         via: engine::plan::Via::Ssh,
+        shard: None,
         format: engine::plan::PLAN_FORMAT.to_owned(),
         tool: "0.1.0".to_owned(),
         inputs: Inputs::default(),

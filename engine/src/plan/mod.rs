@@ -14,6 +14,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::facts::Facts;
+use crate::inventory::Shard;
 use crate::name::{HostName, ResourceId};
 use crate::question::Question;
 use crate::receipt::Receipt;
@@ -36,6 +37,8 @@ pub struct Plan {
     pub tool: String,
     /// How the hosts are reached.
     pub via: Via,
+    /// The part of the hosts that was planned, if it was not all of them.
+    pub shard: Option<Shard>,
     /// The specs, inventories and files that were planned, from which apply derives the same resources again.
     pub inputs: Inputs,
     /// The hosts that were planned, in natural order.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Error, Map, Value};
 
 use crate::facts::Facts;
+use crate::inventory::Shard;
 use crate::name::{HostName, ResourceId};
 use crate::question::Question;
 
@@ -24,6 +25,7 @@ struct SavedPlan {
     format: String,
     tool: String,
     via: Via,
+    shard: Option<Shard>,
     inputs: Inputs,
     /// The different plans, each as the first of its hosts has it.
     plans: Vec<CommonPlan>,
@@ -79,6 +81,7 @@ impl Plan {
             format: PLAN_FORMAT.to_owned(),
             tool: self.tool.clone(),
             via: self.via,
+            shard: self.shard,
             inputs: self.inputs.clone(),
             plans,
             hosts,
@@ -118,6 +121,7 @@ impl Plan {
             format: saved.format,
             tool: saved.tool,
             via: saved.via,
+            shard: saved.shard,
             inputs: saved.inputs,
             hosts,
             unreachable: saved.unreachable,

@@ -72,6 +72,7 @@ fn plan(hosts: Vec<HostPlan>) -> Plan {
         format: PLAN_FORMAT.to_owned(),
         tool: "0.0.0".to_owned(),
         via: Via::Ssh,
+        shard: "2/4".parse().ok(),
         inputs: Inputs::default(),
         hosts,
         unreachable: vec![Unreachable {
