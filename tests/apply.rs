@@ -24,6 +24,34 @@ fn a_plan_is_refused_where_the_node_has_changed_since() {
 }
 
 #[test]
+fn a_plan_and_an_apply_are_one_execution_each() {
+    let Some(lab) = Lab::boot(&["a=trixie"]) else {
+        return;
+    };
+    let _verbose = lab.ask(
+        "a",
+        "echo LogLevel VERBOSE >/etc/ssh/sshd_config.d/00-verbose.conf && systemctl reload ssh && sleep 1",
+    );
+    // Asking is an execution itself.
+    let count = "journalctl --sync; journalctl -t sshd -t sshd-session -o cat | grep -c '^Starting session: command'";
+    let n_executions = || lab.ask("a", count).parse::<usize>().expect("a number");
+    let spec = lab.spec(
+        "modules: [overlay]\nsysctls: { net.ipv4.ip_forward: 1 }\nfiles:\n  \
+         - { path: /etc/example.conf, content: \"one\\n\", mode: \"0644\" }",
+    );
+    let plan = lab.path("plan.json");
+
+    let before = n_executions();
+    let planned = run(lab.hardstand("plan", &spec).arg("--out").arg(&plan));
+    assert_eq!(planned.code, Some(0), "{planned:#?}");
+    let between = n_executions();
+    assert_eq!(between - before - 1, 1, "the plan");
+    let applied = run(lab.bare("apply").arg(&plan));
+    assert_eq!(applied.code, Some(0), "{applied:#?}");
+    assert_eq!(n_executions() - between - 1, 1, "the apply");
+}
+
+#[test]
 fn a_plan_that_was_edited_is_refused() {
     let Some(lab) = Lab::boot(&["a=trixie"]) else {
         return;

@@ -11,6 +11,7 @@ use clap::{
     ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum,
 };
 use clap_complete::Shell;
+use engine::inventory::Shard;
 use engine::name::{CheckId, Digest};
 
 /// Parses a command line. Help, version and complaints come back as an error for the ui to print.
@@ -183,6 +184,9 @@ pub(crate) struct InputArgs {
     /// Take only the hosts that a selector names, such as `node[01-04]` or `@workers`
     #[arg(short, long, value_name = "SELECTOR", env = "HARDSTAND_LIMIT")]
     pub(crate) limit: Option<String>,
+    /// Take only the K-th of N equal parts of these hosts, for one of N runs that share a fleet
+    #[arg(long, value_name = "K/N", env = "HARDSTAND_SHARD")]
+    pub(crate) shard: Option<Shard>,
 }
 
 /// Specs and inventories that are named without a flag.

@@ -39,6 +39,8 @@ fn usage_errors_exit_64() {
         &["plan", "--detailed-exitcode", "--no-such-flag"],
         &["plan", "-j", "0"],
         &["plan", "--timeout", "10"],
+        &["plan", "--shard", "3/2"],
+        &["plan", "--shard", "0/2"],
         &["apply", "plan.json", "-f", "site.yaml"],
     ] {
         check(&hardstand(directory.path(), line), 64, "", "--help");
@@ -69,7 +71,7 @@ fn help_and_version_are_results() {
     );
 }
 
-const EMPTY: &str = r#"{"format":"hardstand.dev/plan/v1","tool": "0.1.0", "via": "ssh","inputs":{"documents":[],"files":{}},"hosts":[],
+const EMPTY: &str = r#"{"format":"hardstand.dev/plan/v2","tool": "0.1.0", "via": "ssh","inputs":{"documents":[],"files":{}},"plans":[],"hosts":[],
 "unreachable":[{"host":"node01","reason":"\u001b[31mno route"}]}"#;
 
 #[test]
@@ -96,7 +98,7 @@ fn a_saved_plan_is_shown() {
 fn what_is_not_a_plan_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let damaged = EMPTY.replace("\"hosts\"", "\"hots\"");
-    let newer = EMPTY.replace("plan/v1", "plan/v9\\u001b[2J");
+    let newer = EMPTY.replace("plan/v2", "plan/v9\\u001b[2J");
     let wrapped = format!("{{\"plan\":{EMPTY},\"exitCode\":0}}");
     let doubled = format!("{EMPTY}{EMPTY}");
     for (text, code, complaint) in [
@@ -286,4 +288,56 @@ fn a_fleet_with_windows_hosts_is_compiled_without_them() {
     fs::write(directory.path().join("site.yaml"), both).unwrap();
     let complaint = "error[E331]: `modules` is for Linux, and `win1.invalid` runs Windows";
     check(&run(&["validate", "-f", "site.yaml"]), 1, "", complaint);
+}
+
+#[test]
+fn shards_are_parts_of_the_inventory() {
+    let directory = tempfile::tempdir().unwrap();
+    let inventory =
+        "apiVersion: hardstand.dev/v1alpha1\nkind: Inventory\nhosts:\n  node[1-10]: {}\n";
+    fs::write(directory.path().join("i.yaml"), inventory).unwrap();
+    let hosts = |shard: &str| {
+        let line = [
+            "inventory",
+            "-i",
+            "i.yaml",
+            "-l",
+            "node[1-9]",
+            "--shard",
+            shard,
+        ];
+        let output = hardstand(directory.path(), &line);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        let words = text
+            .split_whitespace()
+            .filter(|word| word.starts_with("node"));
+        words.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(hosts("1/2"), ["node1", "node2", "node3", "node4"]);
+    assert_eq!(hosts("2/2"), ["node5", "node6", "node7", "node8", "node9"]);
+}
+
+#[test]
+fn a_shard_without_hosts_is_a_plan_of_none() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = "apiVersion: hardstand.dev/v1alpha1\nkind: NodeSpec\nmetadata: { name: x }\nspec: { hosts: all }\n---\n\
+                apiVersion: hardstand.dev/v1alpha1\nkind: Inventory\nhosts:\n  a: {}\n  b: {}\n";
+    fs::write(directory.path().join("hardstand.yaml"), text).unwrap();
+    let shard = ["--shard", "1/3"];
+    let planned = hardstand(
+        directory.path(),
+        &[&["plan", "--json"], &shard[..]].concat(),
+    );
+    check(&planned, 0, "\"shard\": \"1/3\"", "");
+    check(&planned, 0, "\"hosts\": []", "");
+    check(
+        &hardstand(
+            directory.path(),
+            &[&["validate", "--json"], &shard[..]].concat(),
+        ),
+        0,
+        "\"shard\": \"1/3\"",
+        "",
+    );
 }

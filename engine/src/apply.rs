@@ -284,7 +284,7 @@ impl<'a> Record<'a> {
                     false => HostOutcome::NotConverged(
                         left.changes
                             .into_iter()
-                            .map(|change| change.resource)
+                            .map(|change| change.resource.clone())
                             .collect(),
                     ),
                 }

@@ -12,9 +12,9 @@ use petgraph::visit::EdgeRef as _;
 use crate::check::Check;
 use crate::cluster::Cluster;
 use crate::diagnostic::{Diagnostic, Problems};
-use crate::name::ResourceId;
+use crate::name::{Digest, ResourceId};
 use crate::question::Question;
-use crate::resource::{Declared, Edge, Relation, Resource};
+use crate::resource::{Declared, Edge, Relation, Resource, desired_digest};
 use crate::source::{Position, Sources, Span};
 
 /// The most resources one host may have.
@@ -30,6 +30,9 @@ pub struct Graph {
     order: Vec<NodeIndex>,
     checks: Vec<Box<dyn Check>>,
     cluster: Option<Cluster>,
+    questions: Vec<Question>,
+    ids: BTreeSet<ResourceId>,
+    records: Vec<String>,
 }
 
 /// A resource in the graph.
@@ -41,6 +44,10 @@ pub struct GraphNode {
     pub resource: Box<dyn Resource>,
     /// Where the spec asks for it.
     pub position: Position,
+    /// What must be asked to plan it.
+    pub questions: Vec<Question>,
+    /// Digest of its desired state, for its receipt.
+    pub desired: Digest,
     span: Span,
 }
 
@@ -83,8 +90,10 @@ impl Graph {
             let position = sources.position(span);
             let index = graph.add_node(GraphNode {
                 id: id.clone(),
-                resource,
                 position,
+                questions: resource.questions(),
+                desired: desired_digest(&*resource),
+                resource,
                 span,
             });
             indices.insert(id, index);
@@ -106,10 +115,14 @@ impl Graph {
         for cycle in cycles(&graph) {
             problems.push(cycle_problem(&graph, &cycle, sources));
         }
-        let order = order(&graph);
+        let nodes = graph.node_weights();
+        let questions: BTreeSet<_> = nodes.flat_map(|node| &node.questions).cloned().collect();
         Self {
+            order: order(&graph),
+            questions: questions.into_iter().collect(),
+            records: indices.keys().map(ResourceId::record_name).collect(),
+            ids: indices.into_keys().collect(),
             graph,
-            order,
             checks: Vec::new(),
             cluster: None,
         }
@@ -118,6 +131,9 @@ impl Graph {
     /// Adds what the hosts of this graph are held against besides.
     #[must_use]
     pub fn with_checks(mut self, checks: Vec<Box<dyn Check>>) -> Self {
+        let asked = checks.iter().flat_map(|check| check.questions());
+        let questions: BTreeSet<_> = self.questions.drain(..).chain(asked).collect();
+        self.questions = questions.into_iter().collect();
         self.checks = checks;
         self
     }
@@ -187,18 +203,18 @@ impl Graph {
     }
 
     /// Returns everything that must be asked of a host to plan it, each question once.
-    pub fn questions(&self) -> Vec<Question> {
-        let questions: BTreeSet<_> = self
-            .nodes()
-            .flat_map(|node| node.resource.questions())
-            .chain(self.checks.iter().flat_map(|check| check.questions()))
-            .collect();
-        questions.into_iter().collect()
+    pub fn questions(&self) -> &[Question] {
+        &self.questions
     }
 
     /// Returns the names of all resources.
-    pub fn ids(&self) -> BTreeSet<&ResourceId> {
-        self.nodes().map(|node| &node.id).collect()
+    pub fn ids(&self) -> &BTreeSet<ResourceId> {
+        &self.ids
+    }
+
+    /// Returns the names of a host's records of all resources, see [`ResourceId::record_name`].
+    pub fn records(&self) -> &[String] {
+        &self.records
     }
 }
 

@@ -5,6 +5,8 @@
 //! was written on the host, the cordon is taken back. Where something was, and the host did not end as planned, the node
 //! stays cordoned, and the report says how to let pods back.
 
+use std::fmt::Display;
+
 use crate::apply::{HostApply, apply_host};
 use crate::cluster::{ClusterPlan, ClusterState, ClusterStep};
 use crate::event::{Event, EventKind};
@@ -207,7 +209,7 @@ fn unreachable(error: &KubectlError) -> HostOutcome {
 }
 
 /// Returns the lines that went away and those that are new.
-fn changes(planned: &[String], found: &[String]) -> Vec<String> {
+fn changes<T: PartialEq + Display>(planned: &[T], found: &[T]) -> Vec<String> {
     let gone = planned.iter().filter(|line| !found.contains(line));
     let new = found.iter().filter(|line| !planned.contains(line));
     gone.map(|line| format!("- {line}"))

@@ -16,7 +16,7 @@ use crate::inventory::{Become, Host, JumpHost};
 use crate::kubectl::{ClusterSnapshot, Kubectl};
 use crate::name::{AbsPath, Digest, HostName, NameError};
 use crate::node::apply_node;
-use crate::plan::{HostPlan, Inputs, PLAN_FORMAT, Plan, Unreachable, Via, plan_host};
+use crate::plan::{Common, HostPlan, Inputs, PLAN_FORMAT, Plan, Unreachable, Via, plan_host};
 use crate::probe::{Limits, ProbeError, probe_host, purge_host};
 use crate::question::Observed;
 use crate::report::{HostOutcome, HostReport, Report};
@@ -51,22 +51,23 @@ impl FleetRun<'_> {
     /// Observes all hosts and plans them.
     pub fn plan(&self, inputs: Inputs, via: Via) -> Plan {
         let clusters = self.read_clusters();
+        let common = Mutex::new(Common::default());
         let results = self.for_each(|host, events| {
             let cluster = cluster_of(host, &clusters)
                 .inspect_err(|reason| tell(events, host, EventKind::Unreachable(reason.clone())))?;
             let mut observed = self.observe(host, events)?;
             observed.cluster = cluster;
-            Ok(plan_host(
-                &host.graph,
-                self.providers,
-                &host.host.name,
-                &observed,
-            ))
+            let mut plan = plan_host(&host.graph, self.providers, &host.host.name, &observed);
+            if let Ok(mut common) = common.lock() {
+                common.share(&mut plan);
+            }
+            Ok(plan)
         });
         let mut plan = Plan {
             format: PLAN_FORMAT.to_owned(),
             tool: env!("CARGO_PKG_VERSION").to_owned(),
             via,
+            shard: None,
             inputs,
             hosts: Vec::new(),
             unreachable: Vec::new(),

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use crate::farside::{self, AnswerError, FarSide, MAX_ANSWER, Nonce};
 use crate::graph::Graph;
-use crate::name::ResourceId;
 use crate::question::Observed;
 use crate::random;
 use crate::transport::{Connector, Ended, Request, Target, Transport, TransportError};
@@ -72,11 +71,10 @@ pub fn probe_host(
 ) -> Result<Observed, ProbeError> {
     let mut transport = connector.connect(target)?;
     let questions = graph.questions();
-    let keep: Vec<ResourceId> = graph.ids().into_iter().cloned().collect();
     let nonce = nonce()?;
-    let request = FarSide::of(target.os).probe_request(&questions, &keep, &nonce);
+    let request = FarSide::of(target.os).probe_request(questions, graph.records(), &nonce);
     let (output, ended) = converse(&mut *transport, &request, limits)?;
-    farside::parse_probe(&output, &questions, &nonce).map_err(|error| ProbeError::Answer {
+    farside::parse_probe(&output, questions, &nonce).map_err(|error| ProbeError::Answer {
         error,
         stderr: ended.stderr,
     })

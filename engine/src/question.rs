@@ -3,6 +3,7 @@
 //! All questions of a host travel in one execution of the probe. A question reads; none changes anything.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -330,7 +331,7 @@ pub struct Observed {
     /// Units whose restart hardstand began to owe and did not do.
     pub owed: Vec<UnitName>,
     /// The stable part of the answers, line by line, as the host compares it again before it writes.
-    pub guards: Vec<String>,
+    pub guards: Vec<Arc<str>>,
     /// What was seen of the cluster; none if the spec names none.
     pub cluster: Option<ClusterState>,
 }

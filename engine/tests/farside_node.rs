@@ -119,9 +119,9 @@ impl Node {
         HostPlan {
             host: self.name.parse().unwrap(),
             facts: observed.facts,
-            questions: questions.to_vec(),
+            questions: questions.into(),
             guards: observed.guards,
-            changes,
+            changes: changes.into_iter().map(Into::into).collect(),
             unplanned: Vec::new(),
             unchanged: Vec::new(),
             forgotten: Vec::new(),

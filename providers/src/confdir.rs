@@ -1,6 +1,7 @@
 //! Directories of configuration fragments, as systemd and kmod read them: one file per name, a higher directory masks the
 //! lower ones, and all that is left is read in the bytewise order of names.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use engine::name::{AbsPath, ResourceId};
@@ -13,13 +14,13 @@ use crate::section::constant_path;
 /// The ending of the names that are read.
 const SUFFIX: &str = "conf";
 
-/// A fragment that is read.
+/// A fragment that is read. It borrows what a host answered or a plan proposes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Fragment {
+pub(crate) struct Fragment<'a> {
     /// Where its text stands: behind a link, the link's target.
-    pub(crate) path: String,
+    pub(crate) path: Cow<'a, str>,
     /// Its text.
-    pub(crate) text: String,
+    pub(crate) text: Cow<'a, str>,
 }
 
 /// A line of a fragment that says something.
@@ -40,7 +41,15 @@ impl Line<'_> {
     }
 }
 
-impl Fragment {
+impl Fragment<'_> {
+    /// Returns the same with nothing borrowed.
+    pub(crate) fn into_owned(self) -> Fragment<'static> {
+        Fragment {
+            path: Cow::Owned(self.path.into_owned()),
+            text: Cow::Owned(self.text.into_owned()),
+        }
+    }
+
     /// Returns the lines that are neither blank nor start with one of the comment characters.
     pub(crate) fn lines(&self, comments: &'static [char]) -> impl Iterator<Item = Line<'_>> {
         self.text
@@ -67,23 +76,23 @@ pub(crate) fn questions(directories: &[&'static str]) -> Vec<Question> {
 }
 
 /// Returns what is read of directories of fragments once some proposals are carried out.
-pub(crate) fn fragments(
-    observed: &Observed,
-    proposed: &BTreeMap<ResourceId, Proposal>,
+pub(crate) fn fragments<'a>(
+    observed: &'a Observed,
+    proposed: &'a BTreeMap<ResourceId, Proposal>,
     directories: &[&'static str],
-) -> Result<Vec<Fragment>, Unanswered> {
+) -> Result<Vec<Fragment<'a>>, Unanswered> {
     let directories: Vec<_> = directories.iter().copied().map(constant_path).collect();
     fragments_in(observed, proposed, &directories)
 }
 
 /// As [`fragments`], for directories that are not known when the program is written.
-pub(crate) fn fragments_in(
-    observed: &Observed,
-    proposed: &BTreeMap<ResourceId, Proposal>,
+pub(crate) fn fragments_in<'a>(
+    observed: &'a Observed,
+    proposed: &'a BTreeMap<ResourceId, Proposal>,
     directories: &[AbsPath],
-) -> Result<Vec<Fragment>, Unanswered> {
+) -> Result<Vec<Fragment<'a>>, Unanswered> {
     let rewritten = rewritten(proposed);
-    let mut by_name: BTreeMap<String, Option<Fragment>> = BTreeMap::new();
+    let mut by_name: BTreeMap<&str, Option<Fragment<'a>>> = BTreeMap::new();
     for directory in directories {
         for (name, fragment) in fragments_of(observed, &rewritten, directory)? {
             by_name.entry(name).or_insert(fragment);
@@ -93,17 +102,14 @@ pub(crate) fn fragments_in(
 }
 
 /// What a path holds after the proposals: a text, or nothing.
-pub(crate) type Rewritten<'a> = BTreeMap<&'a AbsPath, Option<String>>;
+pub(crate) type Rewritten<'a> = BTreeMap<&'a AbsPath, Option<Cow<'a, str>>>;
 
 pub(crate) fn rewritten(proposed: &BTreeMap<ResourceId, Proposal>) -> Rewritten<'_> {
     proposed
         .values()
         .flat_map(|proposal| &proposal.steps)
         .filter_map(|step| match step {
-            Step::WriteFile { path, content, .. } => {
-                let text = String::from_utf8_lossy(content.bytes()).into_owned();
-                Some((path, Some(text)))
-            }
+            Step::WriteFile { path, content, .. } => Some((path, Some(text_of(content.bytes())))),
             Step::RemoveFile { path, .. } => Some((path, None)),
             _ => None,
         })
@@ -111,22 +117,22 @@ pub(crate) fn rewritten(proposed: &BTreeMap<ResourceId, Proposal>) -> Rewritten<
 }
 
 /// Returns the names in a directory that count, those without a fragment only mask.
-fn fragments_of(
-    observed: &Observed,
-    rewritten: &Rewritten<'_>,
+fn fragments_of<'a>(
+    observed: &'a Observed,
+    rewritten: &Rewritten<'a>,
     directory: &AbsPath,
-) -> Result<BTreeMap<String, Option<Fragment>>, Unanswered> {
+) -> Result<BTreeMap<&'a str, Option<Fragment<'a>>>, Unanswered> {
     let mut fragments = BTreeMap::new();
     for found in observed.files(directory, SUFFIX)? {
-        let name = found.path.file_name().to_owned();
+        let name = found.path.file_name();
         let target = link_target(found);
-        match rewritten.get(&found.path).or(rewritten.get(&target)) {
+        match rewritten.get(&found.path).or(rewritten.get(&*target)) {
             Some(Some(text)) => {
-                fragments.insert(name, fragment(&target, text.clone()));
+                fragments.insert(name, fragment(target, text.clone()));
             }
             Some(None) => {}
             None => {
-                if let Some(found) = read(found, &target)? {
+                if let Some(found) = read(found, target)? {
                     fragments.insert(name, found);
                 }
             }
@@ -134,24 +140,27 @@ fn fragments_of(
     }
     for (path, text) in rewritten {
         if let Some(text) = text
-            && path.parent() == *directory
             && path.file_name().ends_with(".conf")
+            && path.parent() == *directory
         {
-            fragments.insert(path.file_name().to_owned(), fragment(path, text.clone()));
+            let fragment = fragment(Cow::Borrowed(path), text.clone());
+            fragments.insert(path.file_name(), fragment);
         }
     }
     Ok(fragments)
 }
 
 /// Returns what a found file adds: nothing at all, a mask, or a fragment.
-fn read(found: &FoundFile, target: &AbsPath) -> Result<Option<Option<Fragment>>, Unanswered> {
+fn read<'a>(
+    found: &'a FoundFile,
+    target: Cow<'a, AbsPath>,
+) -> Result<Option<Option<Fragment<'a>>>, Unanswered> {
     match &found.state {
         FileState::Regular(file) => {
             let Some(content) = &file.content else {
                 return Err(Unanswered(format!("{} is too large to read", found.path)));
             };
-            let text = String::from_utf8_lossy(content).into_owned();
-            Ok(Some(fragment(target, text)))
+            Ok(Some(fragment(target, text_of(content))))
         }
         FileState::Other(_) => Ok(Some(None)),
         FileState::Unreadable(reason) => {
@@ -161,17 +170,26 @@ fn read(found: &FoundFile, target: &AbsPath) -> Result<Option<Option<Fragment>>,
     }
 }
 
-fn fragment(path: &AbsPath, text: String) -> Option<Fragment> {
-    Some(Fragment {
-        path: path.to_string(),
-        text,
-    })
+fn fragment<'a>(path: Cow<'a, AbsPath>, text: Cow<'a, str>) -> Option<Fragment<'a>> {
+    let path = match path {
+        Cow::Borrowed(path) => Cow::Borrowed(path.as_str()),
+        Cow::Owned(path) => Cow::Owned(path.to_string()),
+    };
+    Some(Fragment { path, text })
+}
+
+/// Returns the text of a file, which most often is UTF-8: that is checked faster than it is mended.
+pub(crate) fn text_of(content: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(content) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(content),
+    }
 }
 
 /// Returns where a file really stands, as far as its link tells.
-fn link_target(found: &FoundFile) -> AbsPath {
+fn link_target(found: &FoundFile) -> Cow<'_, AbsPath> {
     let Some(link) = &found.link else {
-        return found.path.clone();
+        return Cow::Borrowed(&found.path);
     };
     let mut components: Vec<&str> = Vec::new();
     let start = if link.starts_with('/') {
@@ -190,5 +208,5 @@ fn link_target(found: &FoundFile) -> AbsPath {
     }
     format!("/{}", components.join("/"))
         .parse()
-        .unwrap_or_else(|_| found.path.clone())
+        .map_or(Cow::Borrowed(&found.path), Cow::Owned)
 }

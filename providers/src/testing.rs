@@ -283,7 +283,7 @@ impl Machine {
         let (graph, complaints) = compile(spec);
         let errors: Vec<_> = complaints.iter().filter(|c| c.starts_with('E')).collect();
         assert!(errors.is_empty(), "{errors:#?}");
-        let observed = self.observed(graph.questions().into_iter().collect());
+        let observed = self.observed(graph.questions().iter().cloned().collect());
         plan_host(&graph, &registry(), &"node".parse().unwrap(), &observed)
     }
 

@@ -24,7 +24,7 @@ pub(crate) const DIRECTORIES: [&str; 5] = [
 /// The text of a unit: its unit file and its drop-ins, in the order in which systemd reads them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct UnitText {
-    texts: Vec<Fragment>,
+    texts: Vec<Fragment<'static>>,
 }
 
 /// An assignment in a unit's text.
@@ -75,8 +75,8 @@ pub(crate) fn read(
         match found_at(unit, &path, observed, proposed)? {
             Found::Text(text) => {
                 texts.push(Fragment {
-                    path: path.to_string(),
-                    text,
+                    path: path.to_string().into(),
+                    text: text.into(),
                 });
                 break;
             }
@@ -88,19 +88,20 @@ pub(crate) fn read(
         return Ok(None);
     }
     let directories: Vec<_> = drop_in_directories(unit).collect();
-    texts.extend(fragments_in(observed, proposed, &directories)?);
+    let drop_ins = fragments_in(observed, proposed, &directories)?;
+    texts.extend(drop_ins.into_iter().map(Fragment::into_owned));
     Ok(Some(UnitText { texts }))
 }
 
 impl UnitText {
     /// Returns the text that some files make up, the unit file first.
-    pub(crate) fn of(texts: Vec<Fragment>) -> Self {
+    pub(crate) fn of(texts: Vec<Fragment<'static>>) -> Self {
         Self { texts }
     }
 
     /// Returns the text without a drop-in and without those that are read after it, and with only the latter.
     pub(crate) fn around(&self, drop_in: &str) -> (Self, Self) {
-        let name = |fragment: &Fragment| fragment.path.rsplit('/').next().map(str::to_owned);
+        let name = |fragment: &Fragment<'_>| fragment.path.rsplit('/').next().map(str::to_owned);
         let (before, after): (Vec<_>, Vec<_>) = self
             .texts
             .iter()
@@ -109,7 +110,7 @@ impl UnitText {
             .partition(|(index, fragment)| {
                 *index == 0 || name(fragment).as_deref() < Some(drop_in)
             });
-        let texts = |list: Vec<(usize, &Fragment)>| Self {
+        let texts = |list: Vec<(usize, &Fragment<'static>)>| Self {
             texts: list.into_iter().map(|(_, text)| text.clone()).collect(),
         };
         (texts(before), texts(after))
@@ -132,7 +133,7 @@ impl UnitText {
     }
 
     /// Returns the command that the unit runs, with its variables filled in from the unit and from the files it names.
-    pub(crate) fn command(&self, files: &[Fragment]) -> Option<Command> {
+    pub(crate) fn command(&self, files: &[Fragment<'_>]) -> Option<Command> {
         let settings = self.settings("Service", "ExecStart");
         let setting = settings.last()?;
         let variables = self.variables(files);
@@ -160,7 +161,7 @@ impl UnitText {
     }
 
     /// Returns what the environment holds that the unit's text itself sets, or that a file it names sets.
-    pub(crate) fn environment(&self, files: &[Fragment]) -> BTreeMap<String, Assignment> {
+    pub(crate) fn environment(&self, files: &[Fragment<'_>]) -> BTreeMap<String, Assignment> {
         let assignment = |variable: Setting| Assignment {
             value: text_of(&variable.value),
             place: variable.place(),
@@ -172,7 +173,7 @@ impl UnitText {
     }
 
     /// The files that the unit names win over the unit itself.
-    fn variables(&self, files: &[Fragment]) -> BTreeMap<String, Setting> {
+    fn variables(&self, files: &[Fragment<'_>]) -> BTreeMap<String, Setting> {
         let mut variables = BTreeMap::new();
         for setting in self.settings("Service", "Environment") {
             for word in split(&setting.value, in_unit) {
@@ -400,7 +401,7 @@ pub(crate) fn text_at(
     proposed: &BTreeMap<ResourceId, Proposal>,
 ) -> Result<Option<String>, Unanswered> {
     if let Some(text) = rewritten(proposed).remove(&path) {
-        return Ok(text);
+        return Ok(text.map(std::borrow::Cow::into_owned));
     }
     match observed.file(path)? {
         FileState::Regular(file) => match &file.content {
@@ -416,7 +417,7 @@ pub(crate) fn text_at(
 }
 
 /// Returns the settings of a unit file, each with its section and key.
-fn settings_of(fragment: &Fragment) -> Vec<(String, String, Setting)> {
+fn settings_of(fragment: &Fragment<'_>) -> Vec<(String, String, Setting)> {
     let mut settings = Vec::new();
     let mut section = String::new();
     for line in logical_lines(&fragment.text) {
@@ -428,7 +429,7 @@ fn settings_of(fragment: &Fragment) -> Vec<(String, String, Setting)> {
             name.clone_into(&mut section);
         } else if let Some(at) = line.iter().position(|(c, _)| *c == '=') {
             let setting = Setting {
-                path: fragment.path.clone(),
+                path: fragment.path.to_string(),
                 line: line[0].1,
                 value: trimmed(&line[at + 1..]).to_vec(),
             };
@@ -495,7 +496,7 @@ enum At {
 }
 
 /// Returns the variables that a file sets, in its order.
-fn environment_of(file: &Fragment) -> Vec<(String, Setting)> {
+fn environment_of(file: &Fragment<'_>) -> Vec<(String, Setting)> {
     let mut variables = Vec::new();
     let mut at = At::Key;
     let (mut key, mut value): (String, Located) = Default::default();
@@ -520,7 +521,7 @@ fn environment_of(file: &Fragment) -> Vec<(String, Setting)> {
                     At::Gap | At::Key | At::Comment | At::Quote(_) => &ended,
                 };
                 let setting = Setting {
-                    path: file.path.clone(),
+                    path: file.path.to_string(),
                     line: start,
                     value: value.to_vec(),
                 };
@@ -583,8 +584,8 @@ mod tests {
             texts: texts
                 .iter()
                 .map(|(path, text)| Fragment {
-                    path: (*path).to_owned(),
-                    text: (*text).to_owned(),
+                    path: (*path).to_owned().into(),
+                    text: (*text).to_owned().into(),
                 })
                 .collect(),
         }

@@ -27,7 +27,7 @@ pub(super) fn run(ui: &Ui, args: &ApplyArgs) -> Result<ExitStatus, CommandError>
             let SavedPlan { plan, digest } = saved_plan::read(path)?;
             check_digest(args, &digest)?;
             let session = Session::of_plan(ui, &plan)?;
-            let fleet = session.fleet(args.input.limit.as_deref())?;
+            let fleet = session.fleet(&args.input)?;
             let watched = Watched::install(ui, &args.input)?;
             execute(
                 ui,
@@ -65,9 +65,12 @@ fn check_digest(args: &ApplyArgs, digest: &Digest) -> Result<(), CommandError> {
 
 fn plan_and_apply(ui: &Ui, args: &ApplyArgs) -> Result<ExitStatus, CommandError> {
     let session = Session::open_ignoring(ui, &args.input, via(args.local), &args.ignore.ignored)?;
-    let fleet = session.fleet(args.input.limit.as_deref())?;
+    let fleet = session.fleet(&args.input)?;
     let watched = Watched::install(ui, &args.input)?;
-    let plan = session.plan(&args.fleet, &fleet, &watched)?;
+    let plan = Plan {
+        shard: args.input.shard,
+        ..session.plan(&args.fleet, &fleet, &watched)?
+    };
     let summary = PlanSummary::of(&plan);
     // With --quiet the report is the result. Nobody agrees to a plan that was not shown.
     let is_result = !ui.quiet || !args.yes || !summary.changes;

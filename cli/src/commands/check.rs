@@ -10,7 +10,7 @@ use crate::ui::{Ui, checks};
 pub(super) fn run(ui: &Ui, args: &CheckArgs) -> Result<ExitStatus, CommandError> {
     let input = args.input.with(&args.paths);
     let session = Session::open_ignoring(ui, &input, via(args.local), &args.ignore.ignored)?;
-    let fleet = session.fleet(input.limit.as_deref())?;
+    let fleet = session.fleet(&input)?;
     let watched = Watched::install(ui, &input)?;
     let plan = session.plan(&args.fleet, &fleet, &watched)?;
     let tally = checks::Tally::of(&plan);

@@ -19,7 +19,7 @@ pub(super) fn run(ui: &Ui, args: &DoctorArgs) -> Result<ExitStatus, CommandError
         true => Session::here(ui)?,
         false => Session::open(ui, &input, engine::plan::Via::Ssh)?,
     };
-    let hosts = session.hosts(input.limit.as_deref())?;
+    let hosts = session.hosts(&input)?;
     if hosts.is_empty() {
         return Err(CommandError::new(ErrorKind::Failed, "there are no hosts")
             .hint("give an inventory with -i, or look at this machine with --local"));

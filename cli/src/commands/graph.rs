@@ -9,14 +9,16 @@ use crate::ui::graph::{GraphView, render, render_json};
 use engine::plan::Via;
 
 pub(super) fn run(ui: &Ui, args: &GraphArgs) -> Result<ExitStatus, CommandError> {
-    let input = args.input.with(&args.paths);
+    let mut input = args.input.with(&args.paths);
     let session = Session::open(ui, &input, Via::Ssh)?;
     let session = match session.loaded.inventory.hosts.is_empty() {
         true => session.on_this_machine(None)?,
         false => session,
     };
-    let limit = args.host.as_deref().or(input.limit.as_deref());
-    let fleet = session.fleet(limit)?;
+    if let Some(host) = &args.host {
+        (input.limit, input.shard) = (Some(host.clone()), None);
+    }
+    let fleet = session.fleet(&input)?;
     let host = fleet
         .hosts
         .first()

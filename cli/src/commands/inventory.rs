@@ -12,7 +12,7 @@ use crate::ui::inventory::{HostRow, render, render_json};
 pub(super) fn run(ui: &Ui, args: &InventoryArgs) -> Result<ExitStatus, CommandError> {
     let input = args.input.with(&args.paths);
     let (session, status) = Session::open_inventory(ui, &input)?;
-    let hosts = session.hosts(input.limit.as_deref())?;
+    let hosts = session.hosts(&input)?;
     let rows: Vec<HostRow> = hosts.into_iter().map(row).collect();
     let text = if ui.json {
         render_json(&rows)

@@ -17,6 +17,7 @@ pub(crate) fn plan_again(plan: &Plan, limit: Option<&str>) -> String {
             .collect(),
         inventories: Vec::new(),
         limit: limit.map(str::to_owned),
+        shard: plan.shard,
     };
     line(command, &input)
 }
@@ -27,6 +28,7 @@ pub(crate) fn line(command: &str, input: &InputArgs) -> String {
         files,
         inventories,
         limit,
+        shard,
     } = input;
     let files = files
         .iter()
@@ -35,7 +37,8 @@ pub(crate) fn line(command: &str, input: &InputArgs) -> String {
         .iter()
         .map(|file| format!(" -i {}", quote(&file.to_string_lossy())));
     let limit = limit.iter().map(|limit| format!(" -l {}", quote(limit)));
-    let flags: String = files.chain(inventories).chain(limit).collect();
+    let shard = shard.iter().map(|shard| format!(" --shard {shard}"));
+    let flags: String = files.chain(inventories).chain(limit).chain(shard).collect();
     format!("hardstand {command}{flags}")
 }
 
@@ -61,6 +64,7 @@ mod tests {
                 "hardstand status -f a.yaml -f b/ -i lab.yaml",
                 "hardstand plan -f a.yaml -f b/ -i lab.yaml",
             ),
+            ("hardstand status --shard 2/4", "hardstand plan --shard 2/4"),
             ("hardstand status -l n[1-2]", "hardstand plan -l 'n[1-2]'"),
             ("hardstand status -l it's", "hardstand plan -l 'it'\\''s'"),
         ] {

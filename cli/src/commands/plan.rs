@@ -19,9 +19,12 @@ use crate::ui::{Ui, json};
 pub(super) fn run(ui: &Ui, args: &PlanArgs) -> Result<ExitStatus, CommandError> {
     let input = args.input.with(&args.paths);
     let session = Session::open_ignoring(ui, &input, via(args.local), &args.ignore.ignored)?;
-    let fleet = session.fleet(input.limit.as_deref())?;
+    let fleet = session.fleet(&input)?;
     let watched = Watched::install(ui, &input)?;
-    let plan = session.plan(&args.fleet, &fleet, &watched)?;
+    let plan = Plan {
+        shard: input.shard,
+        ..session.plan(&args.fleet, &fleet, &watched)?
+    };
     let summary = PlanSummary::of(&plan);
     let status = watched
         .interrupted()

@@ -16,7 +16,7 @@ use crate::ui::text::count;
 pub(super) fn run(ui: &Ui, args: &PurgeArgs) -> Result<ExitStatus, CommandError> {
     let input = args.input.with(&args.paths);
     let session = Session::open(ui, &input, via(args.local))?;
-    let fleet = Fleet::bare(&session.hosts(input.limit.as_deref())?);
+    let fleet = Fleet::bare(&session.hosts(&input)?);
     let question = Question {
         text: &format!(
             "Remove hardstand's records from {}? Drift and removals are no longer told after that.",

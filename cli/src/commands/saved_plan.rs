@@ -5,14 +5,13 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use engine::name::Digest;
-use engine::plan::Plan;
+use engine::plan::{PLAN_FORMAT, Plan};
 use serde::Deserialize;
 
 use crate::error::{CommandError, ErrorKind};
 
 /// A larger file is not read into memory; a fleet whose plan is larger is cut with `--limit`.
 const LARGEST: u64 = 64 * 1024 * 1024;
-const FORMAT: &str = "hardstand.dev/plan/v1";
 
 /// A plan and the digest of the file it came from.
 #[derive(Debug)]
@@ -67,7 +66,7 @@ fn limited(reader: impl Read) -> io::Result<Vec<u8>> {
 enum Refusal {
     #[error("it is the output of --json, which wraps a plan; a plan to apply is saved with --out")]
     Wrapped,
-    #[error("its format is `{0}`, and this version reads `{FORMAT}`")]
+    #[error("its format is `{0}`, and this version reads `{PLAN_FORMAT}`")]
     Format(String),
     #[error("it is damaged or was edited")]
     Damaged(#[source] serde_json::Error),
@@ -86,11 +85,11 @@ fn parse(bytes: &[u8]) -> Result<Plan, Refusal> {
         Envelope {
             format: Some(format),
             ..
-        } if format != FORMAT => Err(Refusal::Format(format)),
+        } if format != PLAN_FORMAT => Err(Refusal::Format(format)),
         Envelope {
             format: None,
             plan: Some(_),
         } => Err(Refusal::Wrapped),
-        Envelope { .. } => serde_json::from_slice(bytes).map_err(Refusal::Damaged),
+        Envelope { .. } => Plan::from_bytes(bytes).map_err(Refusal::Damaged),
     }
 }

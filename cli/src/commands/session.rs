@@ -165,7 +165,7 @@ impl<'a> Session<'a> {
     /// Returns errors of loading, with what can be told all the same of what comes after it.
     fn all_problems(&self, mut problems: Problems, limit: Option<&str>) -> Problems {
         // A limit that selects nothing is complained about when there is nothing else.
-        let hosts = self.hosts(limit).unwrap_or_default();
+        let hosts = self.selected(limit).unwrap_or_default();
         problems.append(undefined_variables(&self.loaded, &hosts));
         problems
     }
@@ -186,8 +186,17 @@ impl<'a> Session<'a> {
         Ok(self)
     }
 
+    /// Returns the hosts that are meant.
+    pub(super) fn hosts(&self, input: &InputArgs) -> Result<Vec<&Host>, CommandError> {
+        let hosts = self.selected(input.limit.as_deref())?;
+        Ok(match input.shard.filter(|_| self.via == Via::Ssh) {
+            Some(shard) => shard.take(&hosts).to_vec(),
+            None => hosts,
+        })
+    }
+
     /// Returns the hosts that a selector means, or all.
-    pub(super) fn hosts(&self, limit: Option<&str>) -> Result<Vec<&Host>, CommandError> {
+    fn selected(&self, limit: Option<&str>) -> Result<Vec<&Host>, CommandError> {
         let Some(limit) = limit.filter(|_| self.via == Via::Ssh) else {
             return Ok(self.loaded.inventory.hosts.iter().collect());
         };
@@ -204,10 +213,10 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// Compiles what the hosts that a selector means should be.
-    pub(super) fn fleet(&self, limit: Option<&str>) -> Result<Fleet, CommandError> {
-        let hosts = self.hosts(limit)?;
-        if hosts.is_empty() {
+    /// Compiles what the hosts that are meant should be. A part of a small fleet may have no hosts.
+    pub(super) fn fleet(&self, input: &InputArgs) -> Result<Fleet, CommandError> {
+        let hosts = self.hosts(input)?;
+        if hosts.is_empty() && input.shard.is_none() {
             return Err(CommandError::new(ErrorKind::Failed, "there are no hosts")
                 .hint("give an inventory with -i, or plan this machine with --local"));
         }

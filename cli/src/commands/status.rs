@@ -15,7 +15,7 @@ use crate::ui::status::{StatusRow, shown};
 pub(super) fn run(ui: &Ui, args: &StatusArgs) -> Result<ExitStatus, CommandError> {
     let input = args.input.with(&args.paths);
     let session = Session::open(ui, &input, via(args.local))?;
-    let fleet = Fleet::bare(&session.hosts(input.limit.as_deref())?);
+    let fleet = Fleet::bare(&session.hosts(&input)?);
     let watched = Watched::install(ui, &input)?;
     let observed = session.work(Task::Ask, &args.fleet, &fleet, &watched, |run| {
         run.observe_all()

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use engine::inventory::Shard;
 use engine::plan::Via;
 use serde::Serialize;
 
@@ -19,6 +20,8 @@ struct Valid {
     valid: bool,
     specs: usize,
     hosts: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shard: Option<Shard>,
     graphs: usize,
 }
 
@@ -38,7 +41,7 @@ pub(super) fn run(ui: &Ui, args: &ValidateArgs) -> Result<ExitStatus, CommandErr
         0 => session.on_this_machine(None)?,
         _ => session,
     };
-    let fleet = session.fleet(input.limit.as_deref())?;
+    let fleet = session.fleet(&input)?;
     let graphs: BTreeSet<_> = fleet
         .hosts
         .iter()
@@ -49,6 +52,7 @@ pub(super) fn run(ui: &Ui, args: &ValidateArgs) -> Result<ExitStatus, CommandErr
             valid: true,
             specs: n_specs,
             hosts: n_hosts,
+            shard: input.shard,
             graphs: graphs.len(),
         };
         return Ok(ui.conclude(&json::render(&valid), ExitStatus::Done));

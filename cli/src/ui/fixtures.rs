@@ -85,9 +85,9 @@ fn host_plan(name: &str, changes: Vec<Change>) -> HostPlan {
             init: Init::Systemd,
             ..Facts::default()
         },
-        questions: Vec::new(),
+        questions: [].into(),
         guards: Vec::new(),
-        changes,
+        changes: changes.into_iter().map(Into::into).collect(),
         unplanned: Vec::new(),
         unchanged: vec![id("swap/off"), id("package/containerd.io")],
         forgotten: Vec::new(),
@@ -288,7 +288,8 @@ pub(crate) fn plan(hosts: Vec<HostPlan>, unreachable: &[(&str, &str)]) -> Plan {
     });
     Plan {
         via: engine::plan::Via::Ssh,
-        format: "hardstand.dev/plan/v1".to_owned(),
+        shard: None,
+        format: engine::plan::PLAN_FORMAT.to_owned(),
         tool: "0.1.0".to_owned(),
         inputs: Inputs::default(),
         hosts,

@@ -1,7 +1,9 @@
 //! Reads what the probe answered. The text comes from a host, so it is taken only if every line is one that the program
 //! can print about something that was asked.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::facts::{CgroupVersion, Facts, Init, PackageManager, Swap};
 use crate::name::{AbsPath, Digest, UnitName};
@@ -71,18 +73,52 @@ pub fn parse_probe(
     questions: &[Question],
     nonce: &Nonce,
 ) -> Result<Observed, AnswerError> {
-    let body = unframe(output, "probe", nonce)?;
-    let mut seen = Seen::default();
-    let mut rest = body;
+    let mut rest = unframe(output, "probe", nonce)?;
+    let mut lines = Vec::new();
+    let mut contents: &[u8] = &[];
     while let Some((line, tail)) = split_line(rest) {
         rest = tail;
         if line == b"~contents" {
-            seen.bodies = bodies(rest, &seen);
+            contents = rest;
             break;
         }
+        lines.push(Line::read(line)?);
+    }
+    let mut seen = Seen::default();
+    for line in &lines {
         seen.line(line)?;
     }
+    seen.bodies = bodies(contents, &seen);
     seen.observed(questions)
+}
+
+/// A line of an answer.
+#[derive(Debug)]
+struct Line<'a> {
+    text: &'a str,
+    word: &'a str,
+    /// What stands behind the word.
+    rest: &'a str,
+    /// The same as decoded fields, but for the lines that have a form of their own.
+    fields: Vec<Cow<'a, str>>,
+}
+
+impl<'a> Line<'a> {
+    fn read(line: &'a [u8]) -> Result<Self, AnswerError> {
+        let bad = || AnswerError::Line(excerpt(line));
+        let text = std::str::from_utf8(line).map_err(|_| bad())?;
+        let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
+        let fields: Option<Vec<_>> = match word {
+            "file" | "target" | "~size" | "content" | "~receipt" | "~dump" => Some(Vec::new()),
+            _ => rest.split(' ').map(decode_lazily).collect(),
+        };
+        Ok(Self {
+            text,
+            word,
+            rest,
+            fields: fields.ok_or_else(bad)?,
+        })
+    }
 }
 
 /// Reads the answer to `abort`, `gc` or `purge`.
@@ -135,9 +171,9 @@ fn split_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((&bytes[..end], &bytes[end + 1..]))
 }
 
-/// Cuts the contents apart. Each is announced by a line of head's with its path; a file whose size changed since is left
-/// out, and those after it are found by their line.
-fn bodies(region: &[u8], seen: &Seen) -> BTreeMap<String, Vec<u8>> {
+/// Cuts the contents apart. Each is announced by a line of head's with its path; a file that changed since is left out,
+/// and those after it are found by their line.
+fn bodies<'a>(region: &'a [u8], seen: &Seen<'a>) -> BTreeMap<Cow<'a, str>, &'a [u8]> {
     let mut bodies = BTreeMap::new();
     let mut rest = region;
     for path in &seen.hashed {
@@ -149,12 +185,12 @@ fn bodies(region: &[u8], seen: &Seen) -> BTreeMap<String, Vec<u8>> {
             continue;
         };
         rest = &rest[start + head.len()..];
-        if let Some(content) = rest.get(..size) {
-            bodies.insert(path.clone(), content.to_vec());
-            // Only a body that is what its digest says moves the place to search from.
-            if seen.digests.get(path) == Some(&Digest::of(content)) {
-                rest = &rest[size..];
-            }
+        // Only a body that is what its digest says counts, and moves the place to search from.
+        if let Some(content) = rest.get(..size)
+            && seen.digests.get(path) == Some(&Digest::of(content))
+        {
+            bodies.insert(path.clone(), content);
+            rest = &rest[size..];
         }
     }
     bodies
@@ -167,98 +203,103 @@ fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
 }
 
 /// What stat said of a file.
-#[derive(Debug, Clone)]
-struct Stat {
+#[derive(Debug, Clone, Copy)]
+struct Stat<'a> {
     kind: u32,
-    attributes: Attributes,
+    mode: u32,
+    owner: &'a str,
+    group: &'a str,
     size: u64,
     links: u64,
     modified: i64,
 }
 
-/// All lines, by what they are about.
+/// All lines, by what they are about. What they say is borrowed until it is part of an answer to a question.
 #[derive(Debug, Default)]
-struct Seen {
+struct Seen<'a> {
     facts: Facts,
-    guards: Vec<String>,
+    guards: Vec<Arc<str>>,
     /// The file whose volatile half is to come: whether links were followed, and its path.
-    half: Option<(bool, String, Stat)>,
-    files: BTreeMap<String, Stat>,
-    targets: BTreeMap<String, Stat>,
-    links: BTreeMap<String, String>,
-    absent: BTreeSet<String>,
-    unreadable: BTreeMap<String, String>,
-    digests: BTreeMap<String, Digest>,
+    half: Option<(bool, &'a str, Stat<'a>)>,
+    files: BTreeMap<&'a str, Stat<'a>>,
+    targets: BTreeMap<&'a str, Stat<'a>>,
+    links: BTreeMap<&'a str, &'a str>,
+    absent: BTreeSet<&'a str>,
+    unreadable: BTreeMap<&'a str, &'a str>,
+    digests: BTreeMap<Cow<'a, str>, Digest>,
     /// Paths with a digest in the order of the answer, which is that of the contents.
-    hashed: Vec<String>,
-    bodies: BTreeMap<String, Vec<u8>>,
-    lists: BTreeMap<(String, String), Result<Vec<String>, String>>,
-    sysctls: BTreeMap<String, SysctlState>,
-    modules: BTreeMap<String, ModuleState>,
-    parameters: BTreeMap<(String, String), String>,
-    units: BTreeMap<String, UnitState>,
-    packages: BTreeMap<String, PackageState>,
-    repositories: BTreeMap<String, RepositoryState>,
-    containerds: BTreeMap<String, ContainerdState>,
+    hashed: Vec<Cow<'a, str>>,
+    /// Contents that are what their digest says.
+    bodies: BTreeMap<Cow<'a, str>, &'a [u8]>,
+    lists: BTreeMap<(&'a str, &'a str), Result<Vec<&'a str>, String>>,
+    sysctls: BTreeMap<&'a str, SysctlState>,
+    modules: BTreeMap<&'a str, ModuleState>,
+    parameters: BTreeMap<(&'a str, &'a str), &'a str>,
+    units: BTreeMap<&'a str, UnitState>,
+    packages: BTreeMap<&'a str, PackageState>,
+    repositories: BTreeMap<&'a str, RepositoryState>,
+    containerds: BTreeMap<&'a str, ContainerdState>,
     /// The config file whose dump is being read.
-    dumping: Option<String>,
-    cris: BTreeMap<String, CriState>,
-    kubelets: BTreeMap<String, KubeletState>,
-    unanswered: BTreeMap<(String, String), String>,
+    dumping: Option<&'a str>,
+    cris: BTreeMap<&'a str, CriState>,
+    kubelets: BTreeMap<&'a str, KubeletState>,
+    unanswered: BTreeMap<(&'a str, &'a str), &'a str>,
     receipts: Vec<Receipt>,
     owed: Vec<UnitName>,
 }
 
-impl Seen {
-    fn line(&mut self, line: &[u8]) -> Result<(), AnswerError> {
-        let bad = || AnswerError::Line(excerpt(line));
-        let text = std::str::from_utf8(line).map_err(|_| bad())?;
-        let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
+impl<'a> Seen<'a> {
+    fn line(&mut self, line: &'a Line<'a>) -> Result<(), AnswerError> {
+        let Line {
+            text,
+            word,
+            rest,
+            fields,
+        } = line;
+        let shown = || excerpt(text.as_bytes());
         if !word.starts_with('~') {
-            self.guards.push(text.to_owned());
+            self.guards.push((*text).into());
         }
-        if word != "~dump" {
+        if *word != "~dump" {
             self.dumping = None;
         }
-        let fresh = match word {
-            "file" | "target" => self.stat(word == "target", rest),
+        let fresh = match *word {
+            "file" | "target" => self.stat(*word == "target", rest),
             "~size" => self.size_line(rest),
             "content" => self.content(rest),
             "~receipt" => return self.receipt(rest),
             "~dump" => self.dump(rest),
             _ => {
-                let fields: Option<Vec<_>> = rest.split(' ').map(decode_lazily).collect();
-                let fields = fields.ok_or_else(bad)?;
                 let fields: Vec<&str> = fields.iter().map(AsRef::as_ref).collect();
                 self.fields(word, &fields)
             }
         };
         match fresh {
             Some(true) => Ok(()),
-            Some(false) => Err(AnswerError::Twice(excerpt(line))),
-            None => Err(bad()),
+            Some(false) => Err(AnswerError::Twice(shown())),
+            None => Err(AnswerError::Line(shown())),
         }
     }
 
     /// A line of encoded fields. Returns whether it is the first about its subject; none if it is no such line.
-    fn fields(&mut self, word: &str, fields: &[&str]) -> Option<bool> {
+    fn fields(&mut self, word: &str, fields: &[&'a str]) -> Option<bool> {
         match (word, fields) {
             ("fact" | "~fact", [name, rest @ ..]) => self.fact(name, rest),
             ("~owed", [unit]) => {
                 self.owed.push(unit.parse().ok()?);
                 Some(true)
             }
-            ("absent", [path]) => Some(self.absent.insert((*path).to_owned())),
-            ("unreadable", [path, why]) => Some(insert(&mut self.unreadable, path, why)),
-            ("link", [path, target]) => Some(insert(&mut self.links, path, target)),
+            ("absent", [path]) => Some(self.absent.insert(path)),
+            ("unreadable", [path, why]) => Some(self.unreadable.insert(path, why).is_none()),
+            ("link", [path, target]) => Some(self.links.insert(path, target).is_none()),
             ("list", [directory, suffix, names @ ..]) => {
-                let mut names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+                let mut names = names.to_vec();
                 names.sort_unstable();
-                let key = ((*directory).to_owned(), (*suffix).to_owned());
+                let key = (*directory, *suffix);
                 Some(self.lists.insert(key, Ok(names)).is_none())
             }
             ("unlisted", [directory, suffix, why @ ..]) => {
-                let key = ((*directory).to_owned(), (*suffix).to_owned());
+                let key = (*directory, *suffix);
                 Some(self.lists.insert(key, Err(why.join(" "))).is_none())
             }
             ("sysctl", [key, "absent"]) => self.sysctl(key, SysctlState::Absent),
@@ -271,11 +312,8 @@ impl Seen {
             }
             ("module", [name, flags @ ..]) => self.module(name, flags),
             ("parameter", [module, name, value]) => {
-                let key = ((*module).to_owned(), (*name).to_owned());
                 // A parameter of several lines is several answers about the same; the first line stands for it.
-                self.parameters
-                    .entry(key)
-                    .or_insert_with(|| (*value).to_owned());
+                self.parameters.entry((module, name)).or_insert(value);
                 Some(true)
             }
             ("unit" | "~unit", [name, properties @ ..]) => self.unit(word, name, properties),
@@ -288,7 +326,7 @@ impl Seen {
                     "installed" => package.installed = Some((*version).to_owned()),
                     state => package.broken = Some(state.to_owned()),
                 }
-                Some(self.packages.insert((*name).to_owned(), package).is_none())
+                Some(self.packages.insert(name, package).is_none())
             }
             ("candidate", [name, held @ ("held" | "free"), version]) => {
                 let package = PackageState {
@@ -296,7 +334,7 @@ impl Seen {
                     candidate: Some((*version).to_owned()).filter(|version| version != "-"),
                     ..PackageState::default()
                 };
-                Some(self.packages.insert((*name).to_owned(), package).is_none())
+                Some(self.packages.insert(name, package).is_none())
             }
             ("candidate", [name, held @ ("held" | "free"), "unknown", why]) => {
                 let package = PackageState {
@@ -304,23 +342,19 @@ impl Seen {
                     candidate_unknown: Some((*why).to_owned()),
                     ..PackageState::default()
                 };
-                Some(self.packages.insert((*name).to_owned(), package).is_none())
+                Some(self.packages.insert(name, package).is_none())
             }
             ("repository", [name, index @ ("indexed" | "bare")]) => {
                 let state = RepositoryState {
                     indexed: *index == "indexed",
                 };
-                Some(
-                    self.repositories
-                        .insert((*name).to_owned(), state)
-                        .is_none(),
-                )
+                Some(self.repositories.insert(name, state).is_none())
             }
             ("containerd", [path, "absent"]) => self.containerd(path, None),
             ("containerd", [path, "version", version]) => self.containerd(path, Some(version)),
             ("~dumped", [path]) => {
                 self.containerds.get_mut(*path)?.effective = Some(String::new());
-                self.dumping = Some((*path).to_owned());
+                self.dumping = Some(path);
                 Some(true)
             }
             ("~undumped", [path, why]) => {
@@ -329,7 +363,7 @@ impl Seen {
             }
             ("~cri", [socket, answer @ ..]) => {
                 let state = cri::read(answer)?;
-                Some(self.cris.insert((*socket).to_owned(), state).is_none())
+                Some(self.cris.insert(socket, state).is_none())
             }
             ("~kubelet", [unit, version, command_line]) => {
                 let told = |field: &&str| *field != "-";
@@ -340,11 +374,10 @@ impl Seen {
                         .map(|version| (*version).to_owned()),
                     command_line: Some(command_line).filter(|line| told(line)).map(words),
                 };
-                Some(self.kubelets.insert((*unit).to_owned(), state).is_none())
+                Some(self.kubelets.insert(unit, state).is_none())
             }
             ("unanswered", [kind, name, why]) => {
-                let key = ((*kind).to_owned(), (*name).to_owned());
-                Some(self.unanswered.insert(key, (*why).to_owned()).is_none())
+                Some(self.unanswered.insert((kind, name), why).is_none())
             }
             _ => None,
         }
@@ -384,11 +417,11 @@ impl Seen {
         Some(true)
     }
 
-    fn sysctl(&mut self, key: &str, state: SysctlState) -> Option<bool> {
-        Some(self.sysctls.insert(key.to_owned(), state).is_none())
+    fn sysctl(&mut self, key: &'a str, state: SysctlState) -> Option<bool> {
+        Some(self.sysctls.insert(key, state).is_none())
     }
 
-    fn module(&mut self, name: &str, flags: &[&str]) -> Option<bool> {
+    fn module(&mut self, name: &'a str, flags: &[&str]) -> Option<bool> {
         let mut module = ModuleState::default();
         for flag in flags {
             let (name, value) = flag.split_once('=')?;
@@ -405,16 +438,16 @@ impl Seen {
                 _ => return None,
             }
         }
-        Some(self.modules.insert(name.to_owned(), module).is_none())
+        Some(self.modules.insert(name, module).is_none())
     }
 
     /// The two lines about a unit make one state.
-    fn unit(&mut self, word: &str, name: &str, properties: &[&str]) -> Option<bool> {
+    fn unit(&mut self, word: &str, name: &'a str, properties: &[&str]) -> Option<bool> {
         let first = word == "unit";
         if first == self.units.contains_key(name) {
             return Some(false);
         }
-        let unit = self.units.entry(name.to_owned()).or_default();
+        let unit = self.units.entry(name).or_default();
         for property in properties.iter().filter(|property| !property.is_empty()) {
             let (name, value) = property.split_once('=')?;
             unit.properties.insert(name.to_owned(), value.to_owned());
@@ -422,21 +455,21 @@ impl Seen {
         Some(true)
     }
 
-    fn containerd(&mut self, path: &str, version: Option<&&str>) -> Option<bool> {
+    fn containerd(&mut self, path: &'a str, version: Option<&&str>) -> Option<bool> {
         let state = ContainerdState {
             version: version.map(|version| (*version).to_owned()),
             ..ContainerdState::default()
         };
-        Some(self.containerds.insert(path.to_owned(), state).is_none())
+        Some(self.containerds.insert(path, state).is_none())
     }
 
     /// A line of a dump: a field, but for spaces, which only an odd line has encoded.
     fn dump(&mut self, line: &str) -> Option<bool> {
         let line = match line.contains('%') {
-            true => decode(line)?,
-            false => line.to_owned(),
+            true => decode_lazily(line)?,
+            false => Cow::Borrowed(line),
         };
-        let dump = self.containerds.get_mut(self.dumping.as_ref()?)?;
+        let dump = self.containerds.get_mut(self.dumping?)?;
         let text = dump.effective.as_mut()?;
         text.push_str(&line);
         text.push('\n');
@@ -444,25 +477,23 @@ impl Seen {
     }
 
     /// `MODE RAW-MODE UID GID OWNER:GROUP:PATH`
-    fn stat(&mut self, followed: bool, rest: &str) -> Option<bool> {
+    fn stat(&mut self, followed: bool, rest: &'a str) -> Option<bool> {
         let mut words = rest.splitn(5, ' ');
         let mode = u32::from_str_radix(words.next()?, 8).ok()?;
         let kind = u32::from_str_radix(words.next()?, 16).ok()? & 0o170_000;
         let (uid, gid) = (words.next()?, words.next()?);
         let mut names = words.next()?.splitn(3, ':');
-        let named = |name: &str, number: &str| match name {
-            "UNKNOWN" => number.to_owned(),
-            name => name.to_owned(),
+        let named = |name: &'a str, number: &'a str| match name {
+            "UNKNOWN" => number,
+            name => name,
         };
-        let attributes = Attributes {
-            mode,
-            owner: named(names.next()?, uid),
-            group: named(names.next()?, gid),
-        };
+        let (owner, group) = (named(names.next()?, uid), named(names.next()?, gid));
         let path = names.next().filter(|path| path.starts_with('/'))?;
         let stat = Stat {
             kind,
-            attributes,
+            mode,
+            owner,
+            group,
             size: 0,
             links: 0,
             modified: 0,
@@ -470,7 +501,7 @@ impl Seen {
         if self.half.is_some() {
             return None;
         }
-        self.half = Some((followed, path.to_owned(), stat));
+        self.half = Some((followed, path, stat));
         Some(true)
     }
 
@@ -492,15 +523,15 @@ impl Seen {
     }
 
     /// A line of sha256sum: `DIGEST  PATH`, or `\DIGEST  PATH` with doubled backslashes.
-    fn content(&mut self, rest: &str) -> Option<bool> {
+    fn content(&mut self, rest: &'a str) -> Option<bool> {
         let (escaped, rest) = match rest.strip_prefix('\\') {
             Some(rest) => (true, rest),
             None => (false, rest),
         };
         let (digest, path) = rest.split_once("  ")?;
         let path = match escaped {
-            true => path.replace("\\\\", "\\"),
-            false => path.to_owned(),
+            true => Cow::Owned(path.replace("\\\\", "\\")),
+            false => Cow::Borrowed(path),
         };
         self.hashed.push(path.clone());
         Some(self.digests.insert(path, digest.parse().ok()?).is_none())
@@ -531,18 +562,17 @@ impl Seen {
     fn observed(mut self, questions: &[Question]) -> Result<Observed, AnswerError> {
         self.settle_parameters();
         let of_receipts = self.receipts.iter().flat_map(|receipt| &receipt.questions);
-        let of_debts = self.owed.iter().cloned().map(Question::Unit);
-        let questions: BTreeSet<Question> = questions
+        let of_debts: Vec<Question> = self.owed.iter().cloned().map(Question::Unit).collect();
+        let questions: BTreeSet<&Question> = questions
             .iter()
             .chain(of_receipts)
-            .cloned()
-            .chain(of_debts)
+            .chain(&of_debts)
             .collect();
         self.check_asked(&questions)?;
         // Without an answer stay files that vanished meanwhile, and the questions of receipts that were kept.
         let answers = questions
             .into_iter()
-            .filter_map(|question| Some((question.clone(), self.answer(&question)?)))
+            .filter_map(|question| Some((question.clone(), self.answer(question)?)))
             .collect();
         let receipts = self.receipts.into_iter();
         Ok(Observed {
@@ -559,8 +589,8 @@ impl Seen {
 
     fn settle_parameters(&mut self) {
         for ((module, name), value) in std::mem::take(&mut self.parameters) {
-            if let Some(module) = self.modules.get_mut(&module) {
-                module.parameters.insert(name, value);
+            if let Some(module) = self.modules.get_mut(module) {
+                module.parameters.insert(name.to_owned(), value.to_owned());
             }
         }
     }
@@ -568,14 +598,14 @@ impl Seen {
     /// Returns the answer to a question; none if the host said nothing about it.
     fn answer(&self, question: &Question) -> Option<Answer> {
         let unanswered = |kind: &str, name: &str| {
-            let reason = self.unanswered.get(&(kind.to_owned(), name.to_owned()))?;
-            Some(Answer::Unanswered(reason.clone()))
+            let reason = self.unanswered.get(&(kind, name))?;
+            Some(Answer::Unanswered((*reason).to_owned()))
         };
         match question {
             Question::File(path) => self.file(path.as_str()),
             Question::Files { directory, suffix } => self.list(directory, suffix),
             Question::Sysctl(key) => {
-                let state = self.sysctls.get(&key.proc_path())?;
+                let state = self.sysctls.get(key.proc_path().as_str())?;
                 Some(Answer::Sysctl(state.clone()))
             }
             Question::Module(name) => {
@@ -611,7 +641,7 @@ impl Seen {
 
     fn file(&self, path: &str) -> Option<Answer> {
         if let Some(target) = self.links.get(path) {
-            return Some(Answer::File(FileState::Symlink(target.clone())));
+            return Some(Answer::File(FileState::Symlink((*target).to_owned())));
         }
         if self.absent.contains(path) {
             return Some(Answer::File(FileState::Absent));
@@ -623,12 +653,16 @@ impl Seen {
             });
         }
         let why = self.unreadable.get(path)?;
-        Some(Answer::File(FileState::Unreadable(why.clone())))
+        Some(Answer::File(FileState::Unreadable((*why).to_owned())))
     }
 
     /// Returns what is at a path; none if it changed while it was read.
     fn state(&self, path: &str, stat: &Stat) -> Option<FileState> {
-        let attributes = stat.attributes.clone();
+        let attributes = Attributes {
+            mode: stat.mode,
+            owner: stat.owner.to_owned(),
+            group: stat.group.to_owned(),
+        };
         let other = |kind: &str| Some(FileState::Other(kind.to_owned()));
         match stat.kind {
             0o100_000 => {}
@@ -640,19 +674,13 @@ impl Seen {
             _ => return None,
         }
         if let Some(why) = self.unreadable.get(path) {
-            return Some(FileState::Unreadable(why.clone()));
+            return Some(FileState::Unreadable((*why).to_owned()));
         }
         let digest = self.digests.get(path)?.clone();
         let content = match stat.size <= MAX_CONTENT {
-            true => Some(self.bodies.get(path)?.clone()),
+            true => Some(self.bodies.get(path)?.to_vec()),
             false => None,
         };
-        if content
-            .as_ref()
-            .is_some_and(|content| Digest::of(content) != digest)
-        {
-            return None;
-        }
         Some(FileState::Regular(RegularFile {
             attributes,
             size: stat.size,
@@ -664,8 +692,7 @@ impl Seen {
     }
 
     fn list(&self, directory: &AbsPath, suffix: &str) -> Option<Answer> {
-        let key = (directory.to_string(), suffix.to_owned());
-        let names = match self.lists.get(&key)? {
+        let names = match self.lists.get(&(directory.as_str(), suffix))? {
             Ok(names) => names,
             Err(reason) => return Some(Answer::Unanswered(reason.clone())),
         };
@@ -684,7 +711,7 @@ impl Seen {
         let path = directory
             .join(name)
             .map_err(|error| format!("{name}: {error}"))?;
-        let link = self.links.get(path.as_str()).cloned();
+        let link = self.links.get(path.as_str()).map(|link| (*link).to_owned());
         let stat = match link {
             Some(_) => self.targets.get(path.as_str()),
             None => self.files.get(path.as_str()),
@@ -700,18 +727,19 @@ impl Seen {
     }
 
     /// Nothing may be answered that was not asked.
-    fn check_asked(&self, questions: &BTreeSet<Question>) -> Result<(), AnswerError> {
+    fn check_asked(&self, questions: &BTreeSet<&Question>) -> Result<(), AnswerError> {
         let mut asked = Asked::default();
         for question in questions {
             asked.add(question, self);
         }
-        let check = |known: &BTreeSet<String>, name: &String| match known.contains(name) {
+        let check = |known: &BTreeSet<Cow<'_, str>>, name: &str| match known.contains(name) {
             true => Ok(()),
-            false => Err(AnswerError::NotAsked(encode(name))),
+            false => Err(AnswerError::NotAsked(encode(name).into_owned())),
         };
         let paths = self.files.keys().chain(self.targets.keys());
-        let paths = paths.chain(self.links.keys()).chain(self.digests.keys());
-        for path in paths.chain(&self.absent).chain(self.unreadable.keys()) {
+        let paths = paths.chain(self.links.keys()).chain(&self.absent);
+        let paths = paths.chain(self.unreadable.keys()).copied();
+        for path in paths.chain(self.digests.keys().map(AsRef::as_ref)) {
             check(&asked.paths, path)?;
         }
         let unanswered = self.unanswered.keys().map(|(_, name)| name);
@@ -731,49 +759,35 @@ impl Seen {
 
 /// What may be answered.
 #[derive(Debug, Default)]
-struct Asked {
-    paths: BTreeSet<String>,
-    names: BTreeSet<String>,
+struct Asked<'a> {
+    paths: BTreeSet<Cow<'a, str>>,
+    names: BTreeSet<Cow<'a, str>>,
 }
 
-impl Asked {
-    fn add(&mut self, question: &Question, seen: &Seen) {
-        match question {
+impl<'a> Asked<'a> {
+    fn add(&mut self, question: &'a Question, seen: &Seen<'_>) {
+        let name = match question {
             Question::File(path) => {
-                self.paths.insert(path.to_string());
+                self.paths.insert(path.as_str().into());
+                return;
             }
             Question::Files { directory, suffix } => {
-                self.names.insert(format!("{directory}/*.{suffix}"));
-                let key = (directory.to_string(), suffix.clone());
+                let key = (directory.as_str(), suffix.as_str());
                 if let Some(Ok(names)) = seen.lists.get(&key) {
                     let paths = names.iter().filter_map(|name| directory.join(name).ok());
-                    self.paths.extend(paths.map(|path| path.to_string()));
+                    self.paths.extend(paths.map(|path| path.to_string().into()));
                 }
+                format!("{directory}/*.{suffix}").into()
             }
-            Question::Sysctl(key) => {
-                self.names.insert(key.proc_path());
-            }
-            Question::Module(name) => {
-                self.names.insert(name.to_string());
-            }
-            Question::Unit(name) | Question::Kubelet(name) => {
-                self.names.insert(name.to_string());
-            }
-            Question::Package(name) => {
-                self.names.insert(name.to_string());
-            }
-            Question::Repository(name) => {
-                self.names.insert(name.to_string());
-            }
-            Question::Containerd(path) | Question::Cri(path) => {
-                self.names.insert(path.to_string());
-            }
-        }
+            Question::Sysctl(key) => key.proc_path().into(),
+            Question::Module(name) => name.as_str().into(),
+            Question::Unit(name) | Question::Kubelet(name) => name.as_str().into(),
+            Question::Package(name) => name.as_str().into(),
+            Question::Repository(name) => name.as_str().into(),
+            Question::Containerd(path) | Question::Cri(path) => path.as_str().into(),
+        };
+        self.names.insert(name);
     }
-}
-
-fn insert(map: &mut BTreeMap<String, String>, key: &str, value: &str) -> bool {
-    map.insert(key.to_owned(), value.to_owned()).is_none()
 }
 
 #[cfg(test)]
@@ -903,7 +917,7 @@ mod tests {
         let cri = observed.cri(&"/run/x.sock".parse().unwrap());
         assert_eq!(cri, Ok(&CriState::NotServed("no CRI".into())));
         assert!(observed.guards.iter().all(|guard| !guard.starts_with('~')));
-        assert!(observed.guards.contains(&"absent /etc/gone".to_owned()));
+        assert!(observed.guards.contains(&"absent /etc/gone".into()));
     }
 
     #[test]

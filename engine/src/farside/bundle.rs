@@ -2,7 +2,9 @@
 //!
 //! First lines that the program reads one by one, then bodies, which those lines name by their place in the bundle.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -52,7 +54,7 @@ pub(super) fn bytes(
     bundle.line(format!("generation {}", plan.facts.generation));
     bundle.line(format!("deadline {}", deadline(plan)));
     bundle.line(format!("count {}", plan.changes.len()));
-    for question in &plan.questions {
+    for question in plan.questions.iter() {
         bundle.line(format!("question {}", question_line(question)));
     }
     for guard in &plan.guards {
@@ -70,7 +72,7 @@ pub(super) fn bytes(
 }
 
 /// The number of each change, from 1, in the order they are applied.
-fn numbers(changes: &[Change]) -> BTreeMap<&ResourceId, usize> {
+fn numbers(changes: &[Arc<Change>]) -> BTreeMap<&ResourceId, usize> {
     let ids = changes.iter().map(|change| &change.resource);
     ids.zip(1..).collect()
 }
@@ -139,7 +141,8 @@ impl Bundle {
             .filter_map(|resource| numbers.get(resource))
             .map(usize::to_string);
         let requires = list(requires);
-        let id = encode(&change.resource.to_string());
+        let id = change.resource.to_string();
+        let id = encode(&id);
         self.line(format!("change {number} {id} {requires}"));
         for step in &change.steps {
             let step = self.step(step);
@@ -283,7 +286,7 @@ fn gated(verb: &str, name: &UnitName, gate: &Gate) -> String {
     } = gate;
     let socket = cri_socket
         .as_ref()
-        .map_or("-".to_owned(), |path| encode(path.as_str()));
+        .map_or(Cow::Borrowed("-"), |path| encode(path.as_str()));
     format!("{verb} {name} {start_seconds} {steady_seconds} {socket}")
 }
 

@@ -5,8 +5,11 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Returns a text as a field. The empty text is an empty field.
-pub(crate) fn encode(text: &str) -> String {
+/// Returns a text as a field, which most often is the text itself. The empty text is an empty field.
+pub(crate) fn encode(text: &str) -> Cow<'_, str> {
+    if is_plain(text) {
+        return Cow::Borrowed(text);
+    }
     let mut field = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_graphic() && byte != b'%' {
@@ -15,7 +18,13 @@ pub(crate) fn encode(text: &str) -> String {
             write!(field, "%{byte:02x}").expect("writing to a string cannot fail");
         }
     }
-    field
+    Cow::Owned(field)
+}
+
+/// Whether a text and its field are the same.
+fn is_plain(text: &str) -> bool {
+    text.bytes()
+        .all(|byte| byte.is_ascii_graphic() && byte != b'%')
 }
 
 /// Returns what a field means; none if it is not a field. Bytes that are not UTF-8 become the replacement character.
@@ -25,10 +34,7 @@ pub(crate) fn decode(field: &str) -> Option<String> {
 
 /// Returns what a field means, which most often is what it says.
 pub(crate) fn decode_lazily(field: &str) -> Option<Cow<'_, str>> {
-    if field
-        .bytes()
-        .all(|byte| byte.is_ascii_graphic() && byte != b'%')
-    {
+    if is_plain(field) {
         return Some(Cow::Borrowed(field));
     }
     let mut bytes = Vec::with_capacity(field.len());

@@ -19,7 +19,7 @@ use std::sync::LazyLock;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::facts::Os;
-use crate::name::{Digest, HostName, NameError, ResourceId};
+use crate::name::{Digest, HostName, NameError};
 use crate::plan::HostPlan;
 use crate::question::Question;
 
@@ -140,12 +140,7 @@ impl FarSide {
     }
 
     /// As [`probe_request`].
-    pub fn probe_request(
-        self,
-        questions: &[Question],
-        keep: &[ResourceId],
-        nonce: &Nonce,
-    ) -> Vec<u8> {
+    pub fn probe_request(self, questions: &[Question], keep: &[String], nonce: &Nonce) -> Vec<u8> {
         match self {
             Self::Shell => probe_request(questions, keep, nonce),
             Self::PowerShell => windows::probe(nonce, &questions::data(questions, keep)),

@@ -1,22 +1,23 @@
 //! Questions in their wire form, and the request that asks them.
 
-use crate::name::ResourceId;
 use crate::question::Question;
 
 use super::field::encode;
 use super::{Nonce, PROBE_PROGRAM, call};
 
-/// Returns the request that asks a host some questions. The receipts of `keep` are of resources that are still wanted;
+/// Returns the request that asks a host some questions. The records of `keep` are of resources that are still wanted;
 /// the questions of every other receipt on the host are answered too.
-pub fn probe_request(questions: &[Question], keep: &[ResourceId], nonce: &Nonce) -> Vec<u8> {
+pub fn probe_request(questions: &[Question], keep: &[String], nonce: &Nonce) -> Vec<u8> {
     call(&PROBE_PROGRAM, nonce, "probe", &[], &data(questions, keep))
 }
 
 /// Returns the lines that a probe reads.
-pub(super) fn data(questions: &[Question], keep: &[ResourceId]) -> Vec<u8> {
+pub(super) fn data(questions: &[Question], keep: &[String]) -> Vec<u8> {
     let mut data = String::new();
-    for resource in keep {
-        data.push_str(&format!("keep {}\n", resource.record_name()));
+    for record in keep {
+        data.push_str("keep ");
+        data.push_str(record);
+        data.push('\n');
     }
     for question in questions {
         data.push_str(&line(question));
@@ -69,7 +70,7 @@ mod tests {
     #[test]
     fn a_request_is_the_program_and_one_call() {
         let nonce = Nonce::new([7; 16]);
-        let keep: ResourceId = "sysctl/vm.swappiness".parse().unwrap();
+        let keep = "00112233445566778899aabbccddeeff".to_owned();
         let request = probe_request(
             &[Question::Module("overlay".parse().unwrap())],
             std::slice::from_ref(&keep),
@@ -81,9 +82,8 @@ mod tests {
         assert_eq!(
             call,
             format!(
-                "\nhardstand_main probe {nonce} <<'HARDSTAND-{nonce}'\nkeep {}\nmodule overlay\nend\n\
-                 HARDSTAND-{nonce}\nexit\n}}\n",
-                keep.record_name()
+                "\nhardstand_main probe {nonce} <<'HARDSTAND-{nonce}'\nkeep {keep}\nmodule overlay\nend\n\
+                 HARDSTAND-{nonce}\nexit\n}}\n"
             )
         );
     }

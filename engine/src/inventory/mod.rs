@@ -10,6 +10,7 @@ mod natural;
 mod range;
 mod refused;
 mod selector;
+mod shard;
 
 pub use address::{AddressError, JumpHost};
 pub(crate) use document::read;
@@ -19,3 +20,4 @@ pub use host::{Become, Host, Inventory, Ssh};
 pub use natural::natural_cmp;
 pub use range::{RangeError, expand};
 pub use selector::{NoMatch, Selector, SelectorError};
+pub use shard::{Shard, ShardError};

@@ -18,7 +18,8 @@ impl Digest {
         let nibble = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
         let mut text = String::with_capacity(64);
         for byte in Sha256::digest(bytes) {
-            text.extend([nibble(byte >> 4), nibble(byte & 0xf)]);
+            text.push(nibble(byte >> 4));
+            text.push(nibble(byte & 0xf));
         }
         Self(text)
     }

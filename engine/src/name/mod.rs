@@ -1,6 +1,7 @@
 //! Names and paths as validated types: one constructor each, so that a value that exists is safe to send to a host.
 //!
 //! The grammars are closed and ASCII, so that no name can be an option, a shell word, a `%` expansion or a second line.
+//! A copy of a name shares its text: the same names are in every question, answer and plan of a fleet.
 
 mod digest;
 mod mode;
@@ -11,6 +12,7 @@ mod tests;
 use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -67,7 +69,7 @@ macro_rules! name_type {
     ($(#[$doc:meta])* $name:ident, $format:literal, $description:literal) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(String);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// The `format` that stands for this type in a schema.
@@ -84,7 +86,7 @@ macro_rules! name_type {
 
             fn from_str(text: &str) -> Result<Self, NameError> {
                 Self::check(text)?;
-                Ok(Self(Self::canonical(text)))
+                Ok(Self(Self::canonical(text).into()))
             }
         }
 
@@ -174,8 +176,8 @@ impl HostName {
         check_word("a host name", text, 253, |c| matches!(c, '.' | '-' | '_'))
     }
 
-    fn canonical(text: &str) -> String {
-        text.to_owned()
+    fn canonical(text: &str) -> Cow<'_, str> {
+        text.into()
     }
 }
 
@@ -230,8 +232,8 @@ impl UserName {
         check_word("a user name", text, 32, |c| matches!(c, '.' | '-' | '_'))
     }
 
-    fn canonical(text: &str) -> String {
-        text.to_owned()
+    fn canonical(text: &str) -> Cow<'_, str> {
+        text.into()
     }
 }
 
@@ -239,8 +241,8 @@ impl AbsPath {
     /// Returns the directory that holds the path; `/` for a path at the top.
     pub fn parent(&self) -> Self {
         match self.0.rfind('/') {
-            Some(0) | None => Self("/".to_owned()),
-            Some(slash) => Self(self.0[..slash].to_owned()),
+            Some(0) | None => Self("/".into()),
+            Some(slash) => Self(self.0[..slash].into()),
         }
     }
 
@@ -316,8 +318,8 @@ impl AbsPath {
         Ok(())
     }
 
-    fn canonical(text: &str) -> String {
-        text.to_owned()
+    fn canonical(text: &str) -> Cow<'_, str> {
+        text.into()
     }
 }
 
@@ -385,8 +387,8 @@ impl SysctlKey {
         Ok(())
     }
 
-    fn canonical(text: &str) -> String {
-        text.to_owned()
+    fn canonical(text: &str) -> Cow<'_, str> {
+        text.into()
     }
 }
 
@@ -395,8 +397,8 @@ impl ModuleName {
         check_word("a module name", text, 64, |c| matches!(c, '-' | '_'))
     }
 
-    fn canonical(text: &str) -> String {
-        text.replace('-', "_")
+    fn canonical(text: &str) -> Cow<'_, str> {
+        text.replace('-', "_").into()
     }
 }
 
@@ -423,8 +425,8 @@ impl UnitName {
         Ok(())
     }
 
-    fn canonical(text: &str) -> String {
-        text.to_owned()
+    fn canonical(text: &str) -> Cow<'_, str> {
+        text.into()
     }
 }
 
@@ -435,8 +437,8 @@ impl PackageName {
         })
     }
 
-    fn canonical(text: &str) -> String {
-        text.to_owned()
+    fn canonical(text: &str) -> Cow<'_, str> {
+        text.into()
     }
 }
 
@@ -459,8 +461,8 @@ impl RepositoryName {
         })
     }
 
-    fn canonical(text: &str) -> String {
-        text.to_owned()
+    fn canonical(text: &str) -> Cow<'_, str> {
+        text.into()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -12,8 +13,10 @@ use super::{Digest, NameError};
 /// What a resource is called: its kind and its name, shown as `sysctl/net.ipv4.ip_forward` or `file//etc/hosts`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ResourceId {
-    kind: String,
-    name: String,
+    /// Both with a slash between. No letter of a kind is below the slash, so ids are ordered by kind and then by name.
+    text: Arc<str>,
+    /// Length of the kind.
+    kind: usize,
 }
 
 impl ResourceId {
@@ -23,24 +26,24 @@ impl ResourceId {
     /// Returns the id of a resource whose kind and name are already validated.
     pub fn new(kind: &str, name: impl fmt::Display) -> Self {
         Self {
-            kind: kind.to_owned(),
-            name: name.to_string(),
+            text: format!("{kind}/{name}").into(),
+            kind: kind.len(),
         }
     }
 
     /// Returns the kind, such as `sysctl`.
     pub fn kind(&self) -> &str {
-        &self.kind
+        &self.text[..self.kind]
     }
 
     /// Returns the name within the kind.
     pub fn name(&self) -> &str {
-        &self.name
+        &self.text[self.kind + 1..]
     }
 
     /// Returns the name of the host's record of this resource: 32 hex digits, safe as a file name.
     pub fn record_name(&self) -> String {
-        Digest::of(self.to_string().as_bytes()).as_str()[..32].to_owned()
+        Digest::of(self.text.as_bytes()).as_str()[..32].to_owned()
     }
 
     pub(super) fn check(text: &str) -> Result<(), NameError> {
@@ -72,13 +75,13 @@ impl FromStr for ResourceId {
 
 impl fmt::Display for ResourceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.kind, self.name)
+        f.write_str(&self.text)
     }
 }
 
 impl Serialize for ResourceId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(&self.text)
     }
 }
 

@@ -1,15 +1,17 @@
 //! Plans one host: a pure function of its graph and of what was observed. No host, clock, randomness or environment.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use similar::TextDiff;
 
 use crate::check::Checked;
 use crate::cluster::{ClusterPlan, bracket};
 use crate::graph::{Graph, GraphNode, Predecessor};
-use crate::name::{HostName, ResourceId, UnitName};
+use crate::name::{Digest, HostName, ResourceId, UnitName};
 use crate::plan::{Change, HostPlan, Unplanned, Verdict};
-use crate::question::{Observed, Unanswered};
+use crate::question::{Observed, Question, Unanswered};
 use crate::receipt::Receipt;
 use crate::resource::{
     Action, Decision, Edge, Proposal, Provider, Reason, Resource, Situation, TextChange,
@@ -31,14 +33,14 @@ pub fn plan_host(
 ) -> HostPlan {
     let named = graph.ids();
     let mut walk = Walk::new(observed, providers, drains(graph, observed));
-    walk.find_removals(&named);
+    walk.find_removals(named);
     for (node, mut predecessors) in graph.nodes_with_predecessors() {
         let removed = walk.remove_before(&node.id);
         predecessors.extend(removed.iter().map(notifier));
         walk.visit(&Visited::from(node), &predecessors);
     }
     walk.remove_rest();
-    walk.visit_unnamed(&named);
+    walk.visit_unnamed(named);
     walk.unplanned.extend(unknown_records(observed));
     let checks = check(graph, observed, &walk.changes);
     HostPlan {
@@ -81,6 +83,10 @@ struct Visited<'a> {
     resource: &'a dyn Resource,
     /// Where the spec asks for it.
     source: Option<&'a Position>,
+    /// What must be asked to plan it.
+    questions: Cow<'a, [Question]>,
+    /// Digest of its desired state, for its receipt.
+    desired: Cow<'a, Digest>,
 }
 
 impl<'a> From<&'a GraphNode> for Visited<'a> {
@@ -89,6 +95,8 @@ impl<'a> From<&'a GraphNode> for Visited<'a> {
             id: node.id.clone(),
             resource: &*node.resource,
             source: Some(&node.position),
+            questions: Cow::Borrowed(&node.questions),
+            desired: Cow::Borrowed(&node.desired),
         }
     }
 }
@@ -101,7 +109,7 @@ struct Removal<'a> {
 }
 
 /// Holds a host against the checks of its graph: as it is, and as it will be after the changes.
-fn check(graph: &Graph, observed: &Observed, changes: &[Change]) -> Checked {
+fn check(graph: &Graph, observed: &Observed, changes: &[Arc<Change>]) -> Checked {
     let now = State::now(observed);
     if changes.is_empty() {
         return Checked::of(graph.checks(), &now, None);
@@ -127,7 +135,7 @@ fn cluster(
     graph: &Graph,
     host: &HostName,
     observed: &Observed,
-    changes: &[Change],
+    changes: &[Arc<Change>],
 ) -> Option<ClusterPlan> {
     let loses_pods = changes
         .iter()
@@ -156,7 +164,7 @@ struct Walk<'a> {
     removals: Vec<Removal<'a>>,
     /// Units that take notice of removals, or are owed a restart, each with what notifies it.
     concerned: BTreeMap<UnitName, BTreeSet<ResourceId>>,
-    changes: Vec<Change>,
+    changes: Vec<Arc<Change>>,
     unplanned: Vec<Unplanned>,
     unchanged: Vec<ResourceId>,
     forgotten: Vec<ResourceId>,
@@ -219,8 +227,8 @@ impl<'a> Walk<'a> {
                 self.hold_up(&node.id, node.source, (Verdict::Unknown, reason, None));
             }
             (Verdicted::Change(proposal), None) => {
-                self.changes
-                    .push(change_of(node, &proposal, receipt, awaited));
+                let change = change_of(node, &proposal, receipt, awaited);
+                self.changes.push(Arc::new(change));
                 self.awaited
                     .insert(node.id.clone(), BTreeSet::from([node.id.clone()]));
                 self.proposed.insert(node.id.clone(), proposal);
@@ -271,7 +279,7 @@ impl<'a> Walk<'a> {
 
     /// Finds all that hardstand recorded and no spec names any more: from the last name to the first, so that what stands in
     /// a directory is removed before it.
-    fn find_removals(&mut self, named: &BTreeSet<&ResourceId>) {
+    fn find_removals(&mut self, named: &BTreeSet<ResourceId>) {
         let unnamed = |receipt: &&Receipt| !named.contains(&receipt.resource);
         let receipts = self.observed.receipts.values().filter(unnamed);
         self.dropped = receipts
@@ -339,7 +347,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Plans the units that no spec names, and that take notice of a removal or are owed a restart.
-    fn visit_unnamed(&mut self, named: &BTreeSet<&ResourceId>) {
+    fn visit_unnamed(&mut self, named: &BTreeSet<ResourceId>) {
         for (unit, notifiers) in std::mem::take(&mut self.concerned) {
             let Some(resource) = self.unnamed_unit(&unit) else {
                 continue;
@@ -348,6 +356,8 @@ impl<'a> Walk<'a> {
                 id: resource.id(),
                 resource: &*resource,
                 source: None,
+                questions: Cow::Owned(resource.questions()),
+                desired: Cow::Owned(desired_digest(&*resource)),
             };
             if !named.contains(&visited.id) {
                 let notifiers: Vec<_> = notifiers.iter().map(notifier).collect();
@@ -365,7 +375,8 @@ impl<'a> Walk<'a> {
                     let notifiers = self.concerned.entry(unit.clone()).or_default();
                     notifiers.insert(resource.clone());
                 }
-                self.changes.push(removal_of(&resource, &proposal));
+                self.changes
+                    .push(Arc::new(removal_of(&resource, &proposal)));
                 let itself = BTreeSet::from([resource.clone()]);
                 self.awaited.insert(resource.clone(), itself);
                 self.proposed.insert(resource, proposal);
@@ -414,14 +425,13 @@ fn change_of(
     receipt: Option<&Receipt>,
     awaited: BTreeSet<ResourceId>,
 ) -> Change {
-    let desired = desired_digest(node.resource);
     let created =
         proposal.action == Action::Create || receipt.is_some_and(|receipt| receipt.created);
     let record = Receipt {
         resource: node.id.clone(),
         created,
-        desired,
-        questions: node.resource.questions(),
+        desired: node.desired.clone().into_owned(),
+        questions: node.questions.clone().into_owned(),
     };
     Change {
         resource: node.id.clone(),

@@ -1,14 +1,22 @@
 //! The plan: what would change on each host, why, and by which steps. It is data, and its bytes are canonical.
+//!
+//! Hosts of one spec mostly change alike, so what they have in common is held once (`common`) and written once (`saved`).
 
 mod build;
+mod common;
+mod saved;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::check::Checked;
 use crate::cluster::ClusterPlan;
 use crate::facts::{Facts, Init};
+use crate::inventory::Shard;
 use crate::name::{HostName, ResourceId};
 use crate::question::Question;
 use crate::receipt::Receipt;
@@ -17,17 +25,22 @@ use crate::source::{InputDocument, Position};
 use crate::step::{Content, Disruption, Step};
 
 pub use build::plan_host;
+pub(crate) use common::Common;
 
 /// A reviewed or to be reviewed plan of a fleet: self-contained, so that it can be applied from another directory.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+///
+/// Its own JSON, which `--json` prints, has all of every host. [`Plan::to_bytes`] is how it is saved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Plan {
-    /// Format of this document: `hardstand.dev/plan/v1`.
+    /// The format that it is saved in: `hardstand.dev/plan/v2`.
     pub format: String,
     /// Version of the tool that planned.
     pub tool: String,
     /// How the hosts are reached.
     pub via: Via,
+    /// The part of the hosts that was planned, if it was not all of them.
+    pub shard: Option<Shard>,
     /// The specs, inventories and files that were planned, from which apply derives the same resources again.
     pub inputs: Inputs,
     /// The hosts that were planned, in natural order.
@@ -37,7 +50,7 @@ pub struct Plan {
 }
 
 /// The format of the plans that this version writes and reads.
-pub const PLAN_FORMAT: &str = "hardstand.dev/plan/v1";
+pub const PLAN_FORMAT: &str = "hardstand.dev/plan/v2";
 
 /// How the hosts of a plan are reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,16 +60,6 @@ pub enum Via {
     Ssh,
     /// The one host is the machine that hardstand runs on.
     Local,
-}
-
-impl Plan {
-    /// Returns the canonical bytes of the plan: the same inputs and observations give the same bytes.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = serde_json::to_vec_pretty(self)
-            .expect("a plan has text keys and no number that JSON lacks");
-        bytes.push(b'\n');
-        bytes
-    }
 }
 
 /// What a plan was made from.
@@ -79,20 +82,20 @@ pub struct Unreachable {
     pub reason: String,
 }
 
-/// The plan of one host.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+/// The plan of one host. A copy of a part of it shares that part.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct HostPlan {
     /// The host.
     pub host: HostName,
     /// What was seen of the host, whatever the spec says.
     pub facts: Facts,
     /// The questions whose answers the plan rests on.
-    pub questions: Vec<Question>,
+    pub questions: Arc<[Question]>,
     /// The stable part of those answers, line by line; apply compares it before the first write.
-    pub guards: Vec<String>,
+    pub guards: Vec<Arc<str>>,
     /// What changes, in the order it is applied.
-    pub changes: Vec<Change>,
+    pub changes: Vec<Arc<Change>>,
     /// Resources that could not be planned.
     pub unplanned: Vec<Unplanned>,
     /// Resources that are as desired already.

@@ -65,7 +65,7 @@ fn a_request_arrives_whole_where_powershell_reads_it() {
     let observed = probe_host(&sshd.connector(), &target, &graph, limits());
     let observed = observed.unwrap_or_else(|error| panic!("{}", error.explain()));
     assert_eq!(observed.facts.os_id, "windows");
-    assert_eq!(observed.guards, ["fact os-id windows"]);
+    assert_eq!(observed.guards, ["fact os-id windows".into()]);
 }
 
 #[test]

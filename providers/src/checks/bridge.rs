@@ -49,7 +49,7 @@ fn br_netfilter() -> ModuleName {
 }
 
 fn passes_by(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswered> {
-    let boot = sysctls::Boot::of_host(state)?;
+    let fragments = sysctls::of_host(state)?;
     let module = state.module(&br_netfilter())?;
     let modules = modules::Boot::of_host(state)?;
     let comes_first = module.builtin || modules.loads(&br_netfilter());
@@ -70,7 +70,7 @@ fn passes_by(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswered> {
             let finding = PASSES_BY.found(message).help(help).severity(severity);
             found.push(finding.at(place.clone()));
         };
-        let winner = boot.winner(&[key(name)]);
+        let winner = sysctls::winner(&fragments, &[key(name)]);
         let is_off = match state.sysctl(&key(name))? {
             SysctlState::Value(value) => value == "0",
             // It comes with its module.
@@ -92,14 +92,17 @@ fn passes_by(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswered> {
         };
         if winner.canonical().as_deref() == Some("0") {
             push(
-                format!("{} sets `{name}` to 0 at boot, and wins", winner.place),
+                format!(
+                    "{} sets `{name}` to 0 at boot, and wins",
+                    winner.line.place()
+                ),
                 format!("add `{name}: 1` to `sysctls`, or take that line out"),
             );
         } else if !comes_first {
             push(
                 format!(
                     "{} sets `{name}` at boot, when nothing has loaded `br_netfilter` yet: the line has no effect",
-                    winner.place
+                    winner.line.place()
                 ),
                 "add `br_netfilter` to `modules`".to_owned(),
             );

@@ -143,9 +143,9 @@ fn no_such_module(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswer
 
 fn no_forwarding(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswered> {
     let names = [IP_FORWARD, "net.ipv4.conf.all.forwarding"].map(sysctl_key);
-    let boot = sysctl::boot::Boot::of_host(state)?;
-    let winner = boot.winner(&names);
-    let at_boot = winner.and_then(|winner| Some((winner.canonical()?, &winner.place)));
+    let fragments = sysctl::boot::of_host(state)?;
+    let winner = sysctl::boot::winner(&fragments, &names);
+    let at_boot = winner.and_then(|winner| Some((winner.canonical()?, winner.line.place())));
     let running = match state.sysctl(&names[0])? {
         SysctlState::Value(value) => value.as_str(),
         SysctlState::Absent => return Ok(Vec::new()),

@@ -141,7 +141,7 @@ impl Places {
             list.retain(|source| source.path != *path);
             list.extend(text.map(|text| Source {
                 path: path.clone(),
-                text,
+                text: text.into_owned(),
             }));
         }
         drop_ins.sort_by(|one, other| one.path.file_name().cmp(other.path.file_name()));

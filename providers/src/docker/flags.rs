@@ -104,8 +104,8 @@ pub(crate) fn given(text: &UnitText, answers: &Observed) -> Result<Vec<Flag>, Un
         }) = answers.file(&path)?
         {
             files.push(Fragment {
-                path: path.to_string(),
-                text: String::from_utf8_lossy(content).into_owned(),
+                path: path.to_string().into(),
+                text: String::from_utf8_lossy(content),
             });
         }
     }

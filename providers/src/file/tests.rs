@@ -178,7 +178,7 @@ fn dropped_files_are_gone_before_one_restart_takes_notice() {
     ] {
         let mut host = host.clone();
         let plan = host.converge(spec);
-        let restarts = |change: &&Change| {
+        let restarts = |change: &&std::sync::Arc<Change>| {
             let mut steps = change.steps.iter();
             steps.any(|step| matches!(step, Step::RestartUnit { .. }))
         };

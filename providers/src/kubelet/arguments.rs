@@ -107,8 +107,8 @@ pub(crate) fn read(
     for path in environment_files() {
         if let Some(text) = text_at(&path, observed, proposed)? {
             files.push(Fragment {
-                path: path.to_string(),
-                text,
+                path: path.to_string().into(),
+                text: text.into(),
             });
         }
     }
@@ -117,10 +117,10 @@ pub(crate) fn read(
 
 impl Arguments {
     /// Returns the command line that a unit and some files of variables make up. Without a unit, it is what kubeadm's would be.
-    pub(crate) fn of(unit: Option<&UnitText>, files: &[Fragment]) -> Self {
+    pub(crate) fn of(unit: Option<&UnitText>, files: &[Fragment<'_>]) -> Self {
         let usual = UnitText::of(vec![Fragment {
-            path: "kubeadm".to_owned(),
-            text: USUAL_UNIT.to_owned(),
+            path: "kubeadm".into(),
+            text: USUAL_UNIT.into(),
         }]);
         let text = unit.unwrap_or(&usual);
         let mut arguments = Self {
@@ -249,12 +249,12 @@ mod tests {
     const FLAGS_ENV: &str = "/var/lib/kubelet/kubeadm-flags.env";
     const DEFAULTS: &str = "/etc/default/kubelet";
 
-    fn fragments(texts: &[(&str, &str)]) -> Vec<Fragment> {
+    fn fragments(texts: &[(&str, &str)]) -> Vec<Fragment<'static>> {
         texts
             .iter()
             .map(|(path, text)| Fragment {
-                path: (*path).to_owned(),
-                text: (*text).to_owned(),
+                path: (*path).to_owned().into(),
+                text: (*text).to_owned().into(),
             })
             .collect()
     }

@@ -28,8 +28,8 @@ pub(crate) struct Places {
 #[derive(Debug, Clone)]
 pub(crate) struct Configured {
     arguments: Arguments,
-    drop_ins: Vec<Fragment>,
-    config: Option<Fragment>,
+    drop_ins: Vec<Fragment<'static>>,
+    config: Option<Fragment<'static>>,
     /// The kubelet is told to read a config file that is not there, so that it does not start before somebody, such as
     /// kubeadm, writes it.
     awaits_config: bool,
@@ -75,7 +75,11 @@ impl Places {
         };
         let drop_ins = match named(&arguments, "config-dir", &self.directories)? {
             Some(directory) => {
-                fragments_in(observed, &BTreeMap::new(), std::slice::from_ref(directory))?
+                let nothing = BTreeMap::new();
+                fragments_in(observed, &nothing, std::slice::from_ref(directory))?
+                    .into_iter()
+                    .map(Fragment::into_owned)
+                    .collect()
             }
             None => Vec::new(),
         };
@@ -145,7 +149,10 @@ fn named<'a>(
 }
 
 /// Returns the text of a config file that may not be there.
-pub(crate) fn text_of(path: &AbsPath, observed: &Observed) -> Result<Option<Fragment>, Unanswered> {
+pub(crate) fn text_of(
+    path: &AbsPath,
+    observed: &Observed,
+) -> Result<Option<Fragment<'static>>, Unanswered> {
     let file = match observed.file(path)? {
         FileState::Absent => return Ok(None),
         FileState::Regular(file) => file,
@@ -158,8 +165,8 @@ pub(crate) fn text_of(path: &AbsPath, observed: &Observed) -> Result<Option<Frag
     };
     match file.content.as_deref().map(std::str::from_utf8) {
         Some(Ok(text)) => Ok(Some(Fragment {
-            path: path.to_string(),
-            text: text.to_owned(),
+            path: path.to_string().into(),
+            text: text.to_owned().into(),
         })),
         Some(Err(_)) | None => Err(Unanswered(format!("{path} is not readable text"))),
     }

@@ -52,13 +52,13 @@ impl<'a> Layers<'a> {
     /// Reads the files that configure a kubelet: the drop-ins in their order, and the config file below them.
     pub(super) fn read(
         arguments: &'a Arguments,
-        drop_ins: &'a [Fragment],
-        config: Option<&'a Fragment>,
+        drop_ins: &'a [Fragment<'_>],
+        config: Option<&'a Fragment<'_>>,
     ) -> Result<Self, Unreadable> {
-        let read = |file: &'a Fragment| match Config::read(&file.text) {
-            Ok(config) => Ok((file.path.clone(), config)),
+        let read = |file: &'a Fragment<'_>| match Config::read(&file.text) {
+            Ok(config) => Ok((file.path.to_string(), config)),
             Err(error) => Err(Unreadable {
-                path: file.path.clone(),
+                path: file.path.to_string(),
                 error,
             }),
         };

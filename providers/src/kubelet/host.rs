@@ -86,11 +86,11 @@ impl KubeletConfig {
     }
 
     /// Returns the drop-ins that the kubelet reads besides ours, in their order.
-    pub(super) fn drop_ins(
+    pub(super) fn drop_ins<'a>(
         &self,
         arguments: &Arguments,
-        situation: &Situation<'_>,
-    ) -> Result<Vec<Fragment>, Stop> {
+        situation: &Situation<'a>,
+    ) -> Result<Vec<Fragment<'a>>, Stop> {
         let directory = match &self.target {
             Target::DropIn { directory, .. } => Some(directory.clone()),
             Target::ConfigFile(path) => match arguments.last("config-dir") {

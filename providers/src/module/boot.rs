@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use engine::name::ModuleName;
+use engine::name::{ModuleName, ResourceId};
 use engine::question::{Observed, Question, Unanswered};
-use engine::resource::Situation;
+use engine::resource::{Proposal, Situation};
 
 use crate::confdir::{self, Fragment, Line};
 
@@ -28,8 +28,8 @@ pub(crate) const MODPROBE_DIRECTORIES: [&str; 5] = [
 /// What is read at boot, once the plan is carried out.
 #[derive(Debug)]
 pub(crate) struct Boot<'a> {
-    load: Vec<Fragment>,
-    modprobe: Vec<Fragment>,
+    load: Vec<Fragment<'a>>,
+    modprobe: Vec<Fragment<'a>>,
     command_line: &'a str,
 }
 
@@ -64,10 +64,10 @@ impl<'a> Boot<'a> {
 
     /// Reads what a host has as it is.
     pub(crate) fn of_host(observed: &'a Observed) -> Result<Self, Unanswered> {
-        let nothing = BTreeMap::new();
+        static NOTHING: BTreeMap<ResourceId, Proposal> = BTreeMap::new();
         Ok(Self {
-            load: confdir::fragments(observed, &nothing, &LOAD_DIRECTORIES)?,
-            modprobe: confdir::fragments(observed, &nothing, &MODPROBE_DIRECTORIES)?,
+            load: confdir::fragments(observed, &NOTHING, &LOAD_DIRECTORIES)?,
+            modprobe: confdir::fragments(observed, &NOTHING, &MODPROBE_DIRECTORIES)?,
             command_line: &observed.facts.kernel_command_line,
         })
     }

@@ -6,12 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use engine::name::SysctlKey;
+use engine::name::{ResourceId, SysctlKey};
 use engine::question::{Observed, Question, Unanswered};
-use engine::resource::Situation;
+use engine::resource::{Proposal, Situation};
 
 use super::value::canonical;
-use crate::confdir::{self, Fragment};
+use crate::confdir::{self, Fragment, Line};
 
 /// Where fragments stand, from the highest to the lowest.
 pub(crate) const DIRECTORIES: [&str; 4] = [
@@ -21,21 +21,15 @@ pub(crate) const DIRECTORIES: [&str; 4] = [
     "/usr/lib/sysctl.d",
 ];
 
-/// All assignments of a boot, in the order they are carried out.
-#[derive(Debug, Default)]
-pub(crate) struct Boot {
-    assignments: Vec<Assignment>,
-}
-
 /// One line that is carried out.
 #[derive(Debug, Clone)]
-pub(crate) struct Assignment {
+pub(crate) struct Assignment<'a> {
     /// The key or pattern, as a path below `/proc/sys`.
     target: String,
     /// The value; none excludes the key.
-    pub(crate) value: Option<String>,
+    pub(crate) value: Option<&'a str>,
     /// Where it is written.
-    pub(crate) place: String,
+    pub(crate) line: Line<'a>,
 }
 
 /// Returns what must be asked to know what happens at boot.
@@ -43,99 +37,95 @@ pub(crate) fn questions() -> Vec<Question> {
     confdir::questions(&DIRECTORIES)
 }
 
-impl Boot {
-    /// Reads what a host will do once the earlier resources are changed.
-    pub(crate) fn after(situation: &Situation<'_>) -> Result<Self, Unanswered> {
-        let (observed, proposed) = (situation.observed, situation.proposed);
-        Ok(Self::of(&confdir::fragments(
-            observed,
-            proposed,
-            &DIRECTORIES,
-        )?))
-    }
-
-    /// Reads what a host will do as it is.
-    pub(crate) fn of_host(observed: &Observed) -> Result<Self, Unanswered> {
-        let fragments = confdir::fragments(observed, &BTreeMap::new(), &DIRECTORIES)?;
-        Ok(Self::of(&fragments))
-    }
-
-    /// Reads fragments in the order they are given.
-    pub(crate) fn of(fragments: &[Fragment]) -> Self {
-        let mut boot = Self::default();
-        for line in fragments
-            .iter()
-            .flat_map(|fragment| fragment.lines(&['#', ';']))
-        {
-            let assignment = match line.text.split_once('=') {
-                Some((target, value)) => (target.trim_start_matches('-'), Some(value.trim())),
-                None => match line.text.strip_prefix('-') {
-                    Some(target) => (target, None),
-                    None => continue,
-                },
-            };
-            let (target, value) = assignment;
-            boot.assign(Assignment {
-                target: path_below_proc_sys(target.trim()),
-                value: value.map(str::to_owned),
-                place: line.place(),
-            });
-        }
-        boot
-    }
-
-    /// Returns what sets a key, under this or another of its names; none if nothing does.
-    pub(crate) fn winner(&self, names: &[SysctlKey]) -> Option<&Assignment> {
-        let paths: Vec<_> = names.iter().map(SysctlKey::proc_path).collect();
-        let named = |path: &String| self.assignments.iter().any(|a| a.target == *path);
-        let patterned: Vec<_> = paths.iter().filter(|path| !named(path)).collect();
-        let sets = |assignment: &&Assignment| {
-            assignment.value.is_some()
-                && (paths.contains(&assignment.target)
-                    || patterned
-                        .iter()
-                        .any(|path| assignment.is_pattern() && matches(&assignment.target, path)))
-        };
-        let excludes = |assignment: &&Assignment| paths.contains(&assignment.target);
-        let last_first = || self.assignments.iter().rev();
-        last_first()
-            .find(sets)
-            .or_else(|| last_first().find(excludes))
-    }
-
-    /// Returns the same without the lines of one file.
-    pub(crate) fn without(fragments: &[Fragment], path: &str) -> Self {
-        let others: Vec<_> = fragments
-            .iter()
-            .filter(|fragment| fragment.path != path)
-            .cloned()
-            .collect();
-        Self::of(&others)
-    }
-
-    fn assign(&mut self, assignment: Assignment) {
-        let earlier = self
-            .assignments
-            .iter()
-            .position(|known| known.target == assignment.target);
-        if let Some(at) = earlier {
-            if self.assignments[at].value == assignment.value {
-                return;
-            }
-            self.assignments.remove(at);
-        }
-        self.assignments.push(assignment);
-    }
+/// Reads what a host has as it is.
+pub(crate) fn of_host(observed: &Observed) -> Result<Vec<Fragment<'_>>, Unanswered> {
+    static NOTHING: BTreeMap<ResourceId, Proposal> = BTreeMap::new();
+    confdir::fragments(observed, &NOTHING, &DIRECTORIES)
 }
 
-impl Assignment {
+/// Reads what a host will have once the earlier resources are changed.
+pub(crate) fn fragments<'a>(situation: &Situation<'a>) -> Result<Vec<Fragment<'a>>, Unanswered> {
+    confdir::fragments(situation.observed, situation.proposed, &DIRECTORIES)
+}
+
+/// Returns what sets a key, under this or another of its names; none if nothing does. The fragments come in the order
+/// they are read.
+pub(crate) fn winner<'a>(
+    fragments: impl IntoIterator<Item = &'a Fragment<'a>>,
+    names: &[SysctlKey],
+) -> Option<Assignment<'a>> {
+    let paths: Vec<_> = names.iter().map(SysctlKey::proc_path).collect();
+    let assignments = assignments(fragments, &paths);
+    let named = |path: &String| assignments.iter().any(|a| a.target == *path);
+    let patterned: Vec<_> = paths.iter().filter(|path| !named(path)).collect();
+    let sets = |assignment: &&Assignment<'a>| {
+        assignment.value.is_some()
+            && (paths.contains(&assignment.target)
+                || patterned
+                    .iter()
+                    .any(|path| matches(&assignment.target, path)))
+    };
+    let excludes = |assignment: &&Assignment<'a>| paths.contains(&assignment.target);
+    let last_first = || assignments.iter().rev();
+    last_first()
+        .find(sets)
+        .or_else(|| last_first().find(excludes))
+        .cloned()
+}
+
+/// Returns the assignments to some paths, and the patterns, in the order they are carried out.
+fn assignments<'a>(
+    fragments: impl IntoIterator<Item = &'a Fragment<'a>>,
+    paths: &[String],
+) -> Vec<Assignment<'a>> {
+    let mut assignments: Vec<Assignment<'a>> = Vec::new();
+    let last_words: Vec<_> = paths.iter().map(|path| last_word(path)).collect();
+    for line in fragments
+        .into_iter()
+        .flat_map(|fragment| fragment.lines(&['#', ';']))
+    {
+        let (target, value) = match line.text.split_once('=') {
+            Some((target, value)) => (target.trim_start_matches('-').trim(), Some(value.trim())),
+            None => match line.text.strip_prefix('-') {
+                Some(target) => (target.trim(), None),
+                None => continue,
+            },
+        };
+        // Most lines are about other keys, and their last word tells.
+        if !last_words.contains(&last_word(target)) && !is_pattern(target) {
+            continue;
+        }
+        let target = path_below_proc_sys(target);
+        if let Some(at) = assignments.iter().position(|known| known.target == target) {
+            if assignments[at].value == value {
+                continue;
+            }
+            assignments.remove(at);
+        }
+        assignments.push(Assignment {
+            target,
+            value,
+            line,
+        });
+    }
+    assignments
+}
+
+/// Returns what stands behind the last separator of a key, however that is spelled.
+fn last_word(key: &str) -> &[u8] {
+    let is_separator = |byte: &u8| matches!(byte, b'.' | b'/');
+    let mut words = key.as_bytes().rsplit(is_separator);
+    words.find(|word| !word.is_empty()).unwrap_or_default()
+}
+
+fn is_pattern(target: &str) -> bool {
+    target.contains(['*', '?', '['])
+}
+
+impl Assignment<'_> {
     /// Returns the value as the kernel will show it.
     pub(crate) fn canonical(&self) -> Option<String> {
-        self.value.as_deref().map(canonical)
-    }
-
-    fn is_pattern(&self) -> bool {
-        self.target.contains(['*', '?', '['])
+        self.value.map(canonical)
     }
 }
 

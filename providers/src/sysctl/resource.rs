@@ -5,10 +5,10 @@ use engine::question::{FileState, Question, SysctlState, Unanswered};
 use engine::resource::{Action, Decision, Proposal, Reason, Relation, Resource, Situation};
 use engine::step::Step;
 
-use super::boot::{self, Assignment, Boot};
+use super::boot::{self, Assignment};
 use super::key;
 use super::value::{canonical, number};
-use crate::confdir;
+use crate::confdir::{self, Fragment};
 use crate::file::{FileTarget, refused};
 use crate::section::requires;
 
@@ -90,11 +90,11 @@ impl Resource for Sysctl {
     }
 
     fn decide(&self, situation: &Situation<'_>) -> Result<Decision, Unanswered> {
-        let boot = Boot::after(situation)?;
+        let fragments = boot::fragments(situation)?;
         let names: Vec<_> = std::iter::once(self.key.clone())
             .chain(key::other_name(&self.key))
             .collect();
-        let at_boot = boot.winner(&names);
+        let at_boot = boot::winner(&fragments, &names);
         let proposal = match situation.observed.sysctl(&self.key)? {
             SysctlState::Value(running) => self.compare_running(&canonical(running), situation),
             SysctlState::Absent if self.comes_to_exist(situation) => self
@@ -108,7 +108,7 @@ impl Resource for Sysctl {
                 )));
             }
         };
-        let proposal = self.compare_boot(proposal, at_boot);
+        let proposal = self.compare_boot(proposal, at_boot.as_ref());
         Ok(
             if proposal.differences.is_empty() && proposal.reasons.is_empty() {
                 Decision::Converged
@@ -159,7 +159,7 @@ impl Sysctl {
     }
 
     /// Adds what is wrong at boot: our line counts among the others, so only a line read after it can be the reason.
-    fn compare_boot(&self, proposal: Proposal, winner: Option<&Assignment>) -> Proposal {
+    fn compare_boot(&self, proposal: Proposal, winner: Option<&Assignment<'_>>) -> Proposal {
         let value = winner.and_then(Assignment::canonical);
         if value
             .as_deref()
@@ -172,9 +172,9 @@ impl Sysctl {
         proposal.condition = winner.map(|winner| match value {
             Some(value) => format!(
                 "boot value {value} is set by {}, which is read after ours",
-                winner.place
+                winner.line.place()
             ),
-            None => format!("{} excludes it at boot", winner.place),
+            None => format!("{} excludes it at boot", winner.line.place()),
         });
         proposal
     }
@@ -280,15 +280,14 @@ impl SysctlFile {
         least: i64,
         situation: &Situation<'_>,
     ) -> Result<i64, Unanswered> {
-        let fragments =
-            confdir::fragments(situation.observed, situation.proposed, &boot::DIRECTORIES)?;
-        let others = Boot::without(&fragments, self.target.path.as_str());
-        let of = |boot: &Boot| {
-            let winner = boot.winner(std::slice::from_ref(key))?;
+        let of = |fragments: &[Fragment<'_>]| {
+            let winner = boot::winner(fragments, std::slice::from_ref(key))?;
             number(&winner.canonical()?)
         };
+        let mut others = boot::fragments(situation)?;
+        others.retain(|fragment| fragment.path != self.target.path.as_str());
         let set_elsewhere = of(&others);
-        let set_here = of(&self.own_lines(situation)?).filter(|value| *value >= least);
+        let set_here = of(&[self.own_lines(situation)?]).filter(|value| *value >= least);
         let running = match situation.observed.sysctl(key)? {
             SysctlState::Value(value) => number(value),
             SysctlState::Absent | SysctlState::Unreadable(_) => None,
@@ -300,14 +299,14 @@ impl SysctlFile {
         Ok(known.map_or(least, |known| known.max(least)))
     }
 
-    fn own_lines(&self, situation: &Situation<'_>) -> Result<Boot, Unanswered> {
+    fn own_lines<'a>(&'a self, situation: &Situation<'a>) -> Result<Fragment<'a>, Unanswered> {
         let text = match situation.observed.file(&self.target.path)? {
             FileState::Regular(file) => file.content.as_deref().unwrap_or_default(),
             _ => &[],
         };
-        Ok(Boot::of(&[confdir::Fragment {
-            path: self.target.path.to_string(),
-            text: String::from_utf8_lossy(text).into_owned(),
-        }]))
+        Ok(Fragment {
+            path: self.target.path.as_str().into(),
+            text: confdir::text_of(text),
+        })
     }
 }

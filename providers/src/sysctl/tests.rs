@@ -1,6 +1,6 @@
 //! Tests of sysctls: the simulation of a boot, what is refused in a spec, and plans.
 
-use super::boot::Boot;
+use super::boot;
 use crate::confdir::Fragment;
 use crate::testing::{Machine, change, compile, summary};
 use engine::plan::Verdict;
@@ -15,15 +15,15 @@ fn winner(files: &[(&str, &str)], names: &[&str]) -> String {
     let fragments: Vec<_> = files
         .iter()
         .map(|(path, text)| Fragment {
-            path: (*path).to_owned(),
-            text: (*text).to_owned(),
+            path: (*path).into(),
+            text: (*text).into(),
         })
         .collect();
     let names: Vec<_> = names.iter().map(|name| name.parse().unwrap()).collect();
-    match Boot::of(&fragments).winner(&names) {
+    match boot::winner(&fragments, &names) {
         Some(winner) => {
             let value = winner.canonical().unwrap_or_else(|| "excluded".into());
-            format!("{value} {}", winner.place)
+            format!("{value} {}", winner.line.place())
         }
         None => "nothing".into(),
     }

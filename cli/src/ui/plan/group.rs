@@ -153,7 +153,11 @@ pub(super) fn by_reason(hosts: &[Unreachable], grouping: Grouping) -> Vec<(&str,
 fn key(plan: &HostPlan, view: &PlanView) -> String {
     let seen = Seen {
         host: (view.grouping == Grouping::ByHost).then_some(&plan.host),
-        changes: plan.changes.iter().map(seen_change).collect(),
+        changes: plan
+            .changes
+            .iter()
+            .map(|change| seen_change(change))
+            .collect(),
         unplanned: &plan.unplanned,
         obstacle: plan.obstacle(),
         findings: &plan.checks.findings,

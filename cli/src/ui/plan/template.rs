@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use std::sync::Arc;
+
 use engine::name::{HostName, ResourceId};
 use engine::plan::{Change, HostPlan, Unplanned};
 use engine::resource::{Action, Difference, Reason};
@@ -13,7 +15,8 @@ const PLACEHOLDER: &str = "${host.name}";
 pub(super) fn template(plan: &HostPlan) -> Option<HostPlan> {
     let name = Name(&plan.host);
     let mut template = plan.clone();
-    template.changes.iter_mut().for_each(|it| name.change(it));
+    let changes = template.changes.iter_mut();
+    changes.for_each(|it| name.change(Arc::make_mut(it)));
     let unplanned = template.unplanned.iter_mut();
     unplanned.for_each(|it| name.unplanned(it));
     let ids = template.unchanged.iter_mut();

@@ -254,7 +254,7 @@ fn a_request_is_the_program_and_one_call_between_markers() {
     let config = "/C:/Program Files/containerd/config.toml";
     let request = FarSide::PowerShell.probe_request(
         &[Question::Containerd(config.parse().unwrap())],
-        std::slice::from_ref(&keep),
+        &[keep.record_name()],
         &nonce,
     );
     let text = String::from_utf8(request).unwrap();
@@ -278,8 +278,8 @@ fn a_bundle_carries_the_program_that_the_task_runs() {
     let plan = HostPlan {
         host: "win1".parse().unwrap(),
         facts: Default::default(),
-        questions: Vec::new(),
-        guards: vec!["fact os-id windows".to_owned()],
+        questions: [].into(),
+        guards: vec!["fact os-id windows".into()],
         changes: Vec::new(),
         unplanned: Vec::new(),
         unchanged: Vec::new(),
