@@ -21,7 +21,7 @@ const STAGES: [&[&str]; 11] = [
     &["graph"],
     &["plan", "event", "report"],
     &["farside", "transport", "fleet", "kubectl"],
-    &["compile", "probe"],
+    &["compile", "effective", "probe"],
     &["apply", "node"],
     &["pipeline"],
 ];

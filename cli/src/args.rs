@@ -116,7 +116,7 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Explain a check, such as H012, or list all of them
     Explain(ExplainArgs),
-    /// Show a saved plan
+    /// Show a saved plan, or a spec with its defaults filled in
     Show(ShowArgs),
     /// Look at hosts as they are, before there is any spec
     Doctor(DoctorArgs),
@@ -415,11 +415,20 @@ pub(crate) struct ExplainArgs {
 #[command(after_help = "\
 Examples:
   hardstand show plan.json
-  hardstand show plan.json --by-host --diff summary")]
+  hardstand show plan.json --by-host --diff summary
+  hardstand show --effective -f spec.yaml --host node07")]
 pub(crate) struct ShowArgs {
     /// Read this saved plan; `-` is stdin
-    #[arg(value_name = "PLAN_FILE")]
-    pub(crate) plan_file: PathBuf,
+    #[arg(value_name = "PLAN_FILE", required_unless_present = "effective")]
+    pub(crate) plan_file: Option<PathBuf>,
+    /// Show what the specs come to for one host instead: merged, with every default that is filled in and its reason
+    #[arg(long, conflicts_with = "plan_file")]
+    pub(crate) effective: bool,
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    /// Show the spec of this host; that of the first one if none is named
+    #[arg(long, value_name = "NAME", requires = "effective")]
+    pub(crate) host: Option<String>,
     #[command(flatten)]
     pub(crate) view: PlanViewArgs,
 }

@@ -341,3 +341,53 @@ fn a_shard_without_hosts_is_a_plan_of_none() {
         "",
     );
 }
+
+#[test]
+fn an_effective_spec_is_a_spec_that_says_the_same() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
+    for (runtime, pause) in [
+        (
+            "containerd",
+            "sandboxImage: \"registry.k8s.io/pause:3.10\"  # default: the pause image that kubeadm",
+        ),
+        (
+            "crio",
+            "pauseImage: \"registry.k8s.io/pause:3.10\"  # default: the pause image that kubeadm",
+        ),
+        ("docker", "configFile: /etc/docker/daemon.json  # default: "),
+    ] {
+        let spec = format!(
+            "{HEAD}NodeSpec\nmetadata: {{ name: a }}\nspec:\n  hosts: all\n  kubernetes: {{ version: \"1.31\" }}\n  \
+             runtime: {{ {runtime}: {{}} }}\n  kubelet: {{}}\n  files: [{{ path: /etc/x, content: \"a: 'b'\\n# c\\n\" }}]\n"
+        );
+        write("hardstand.yaml", &spec);
+        let shown = hardstand(directory.path(), &["show", "--effective"]);
+        let driver = "cgroupDriver: systemd  # default: systemd is the init system";
+        for expected in [
+            driver,
+            pause,
+            "version: \"1.31\"  # hardstand.yaml:6",
+            "that of `runtime.",
+        ] {
+            check(&shown, 0, expected, "");
+        }
+        let graph = |path: &str| {
+            let output = hardstand(directory.path(), &["graph", "--json", "-f", path]);
+            assert_eq!(output.status.code(), Some(0), "{output:?}");
+            let graph: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+            let nodes = graph["nodes"].as_array().unwrap().iter();
+            let names = nodes.map(|node| node["resource"].clone());
+            (names.collect::<Vec<_>>(), graph["edges"].clone())
+        };
+        let before = graph("hardstand.yaml");
+        assert!(before.0.len() > 3 && !before.0[0].is_null(), "{before:?}");
+        write("effective.yaml", &String::from_utf8(shown.stdout).unwrap());
+        assert_eq!(graph("effective.yaml"), before);
+        // Nothing is left to fill in.
+        let line = ["show", "--effective", "-f", "effective.yaml"];
+        let again = hardstand(directory.path(), &line);
+        let again = String::from_utf8(again.stdout).unwrap();
+        assert!(!again.contains("# default"), "{again}");
+    }
+}

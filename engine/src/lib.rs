@@ -12,6 +12,7 @@ pub mod check;
 pub mod cluster;
 pub mod compile;
 pub mod diagnostic;
+pub mod effective;
 pub mod event;
 pub mod facts;
 pub mod farside;

@@ -62,6 +62,13 @@ pub trait Provider: Send + Sync {
         Vec::new()
     }
 
+    /// Returns what it fills in for fields that these sections leave out, where that follows from other fields or needs a
+    /// reason. What a schema gives as a default need not be here.
+    fn defaults(&self, sections: &Sections<'_>) -> Vec<Filled> {
+        let _ = sections;
+        Vec::new()
+    }
+
     /// Returns the checks that hosts with these sections are held against, and complains about what is wrong with the spec
     /// alone.
     fn checks(&self, sections: &Sections<'_>, problems: &mut Problems) -> Vec<Box<dyn Check>> {
@@ -91,6 +98,17 @@ pub trait Provider: Send + Sync {
         let _ = unit;
         None
     }
+}
+
+/// A value that a provider fills in where the spec says nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Filled {
+    /// Its field, such as `runtime.containerd.sandboxImage`.
+    pub path: String,
+    /// The value, in JSON.
+    pub value: serde_json::Value,
+    /// Why this one, as a fragment without a full stop.
+    pub reason: String,
 }
 
 /// A field below `spec:`.

@@ -19,7 +19,7 @@ mod tests;
 
 use engine::diagnostic::{Diagnostic, Problems};
 use engine::name::{AbsPath, ResourceId};
-use engine::resource::{Declared, Provider, Section, Sections};
+use engine::resource::{Declared, Filled, Provider, Section, Sections};
 use engine::spec::Node;
 
 pub(crate) use config::endpoint_in;
@@ -29,6 +29,7 @@ pub(crate) use field::{Field, truth};
 pub(crate) use kernel::{obstacles, questions as kernel_questions};
 pub(crate) use section::{RuntimeSocket, runtime_socket};
 
+use crate::runtime::defaults_of_kubelet;
 use crate::runtime::{KubernetesVersion, kubelet};
 use crate::section::{
     check_not_managed, constant_path, decode, items, managed_paths, schema, written,
@@ -55,6 +56,10 @@ impl Provider for Kubelet {
 
     fn kinds(&self) -> &'static [&'static str] {
         &[KIND]
+    }
+
+    fn defaults(&self, sections: &Sections<'_>) -> Vec<Filled> {
+        defaults_of_kubelet(sections)
     }
 
     fn compile(&self, sections: &Sections<'_>, problems: &mut Problems) -> Vec<Declared> {

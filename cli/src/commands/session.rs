@@ -186,6 +186,16 @@ impl<'a> Session<'a> {
         Ok(self)
     }
 
+    /// Returns the knowledge to compile it.
+    pub(super) fn providers(&self) -> &[Box<dyn Provider>] {
+        &self.providers
+    }
+
+    /// Returns the files that specs refer to.
+    pub(super) fn files(&self) -> &Files {
+        &self.files
+    }
+
     /// Returns the hosts that are meant.
     pub(super) fn hosts(&self, input: &InputArgs) -> Result<Vec<&Host>, CommandError> {
         let hosts = self.selected(input.limit.as_deref())?;

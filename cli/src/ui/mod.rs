@@ -6,6 +6,7 @@ pub(crate) mod checks;
 pub(crate) mod cluster;
 pub(crate) mod diagnostics;
 pub(crate) mod doctor;
+pub(crate) mod effective;
 pub(crate) mod error;
 pub(crate) mod fold;
 pub(crate) mod graph;

@@ -8,6 +8,7 @@
 mod authority;
 mod cri;
 mod daemons;
+mod defaults;
 mod joined;
 mod package;
 mod refusal;
@@ -17,13 +18,14 @@ mod version;
 
 use engine::diagnostic::{Diagnostic, Problems};
 use engine::name::UnitName;
-use engine::resource::{Declared, Provider, Section, Sections};
+use engine::resource::{Declared, Filled, Provider, Section, Sections};
 use engine::source::Span;
 use engine::spec::Node;
 
 pub(crate) use authority::read_authority;
 pub(crate) use cri::Spoken;
 pub(crate) use daemons::{Daemons, daemons, drop_ins};
+pub(crate) use defaults::of_kubelet as defaults_of_kubelet;
 pub(crate) use joined::{DriverChange, has_joined, is_joined, joined_marks};
 pub(crate) use package::{listed_package, package_id, planned_version};
 pub(crate) use refusal::{Refusal, Stop};
@@ -77,6 +79,10 @@ impl Provider for Runtimes {
             migration::KINDS[0],
             migration::KINDS[1],
         ]
+    }
+
+    fn defaults(&self, sections: &Sections<'_>) -> Vec<Filled> {
+        defaults::of_runtime(sections)
     }
 
     fn compile(&self, sections: &Sections<'_>, problems: &mut Problems) -> Vec<Declared> {
