@@ -137,17 +137,17 @@ impl<'s> Walk<'s> {
                 self.field(&below, field, is_required, inherited);
             }
             for (keyword, mark) in [("items", "[]"), ("additionalProperties", ".<name>")] {
-                if leaf[keyword].is_object() && self.is_deep(&leaf[keyword]) {
+                if leaf[keyword].is_object() && self.has_fields(&leaf[keyword]) {
                     self.field(&format!("{path}{mark}"), &leaf[keyword], false, inherited);
                 }
             }
         }
     }
 
-    /// Whether something stands below a value that one word does not say.
-    fn is_deep(&self, schema: &'s Json) -> bool {
+    /// Whether fields stand below a value.
+    fn has_fields(&self, schema: &'s Json) -> bool {
         let leaves = self.leaves(schema);
-        leaves.len() > 1 || leaves.iter().any(|leaf| leaf["properties"].is_object())
+        leaves.iter().any(|leaf| leaf["properties"].is_object())
     }
 
     /// Returns the alternatives of a schema but null.
@@ -189,10 +189,8 @@ impl<'s> Walk<'s> {
         if let Some(words) = schema[DEFAULT].as_str() {
             return Some(words.to_owned());
         }
-        let leaves = self.leaves(schema);
-        let has_fields = leaves.iter().any(|leaf| leaf["properties"].is_object());
         match &schema["default"] {
-            Json::Null | Json::Object(_) if has_fields => None,
+            Json::Null | Json::Object(_) if self.has_fields(schema) => None,
             Json::Null => inherited.default.map(str::to_owned),
             value => Some(said(value)),
         }
@@ -203,10 +201,10 @@ impl<'s> Walk<'s> {
         if let Some(own) = schema["examples"].get(0) {
             return Some(said(own));
         }
-        let leaves = self.leaves(schema);
-        if leaves.iter().any(|leaf| leaf["properties"].is_object()) {
+        if self.has_fields(schema) {
             return None;
         }
+        let leaves = self.leaves(schema);
         let derived = || leaves.iter().find_map(|leaf| self.derived(leaf));
         let default = &schema["default"];
         let is_something = default.is_string() || default.is_number() || default == true;
@@ -236,10 +234,7 @@ impl<'s> Walk<'s> {
             let item = self.example(&leaf["items"])?;
             return Some(format!("`[{}]`", item.trim_matches('`')));
         }
-        match leaf["format"].as_str() {
-            Some("resource-id") => Some("`package/chrony`".to_owned()),
-            Some(_) | None => None,
-        }
+        None
     }
 
     fn kind(&self, schema: &'s Json) -> String {
