@@ -172,7 +172,12 @@ impl CommonPlan {
         } = &self.facts;
         let n_facts = 16 + file_systems.len() + commands.len() + swaps.len();
         let n_resources = self.unplanned.len() + self.unchanged.len() + self.forgotten.len();
-        let n_findings = self.checks.findings.len() + self.checks.passed.len();
+        let Checked {
+            findings,
+            unknown,
+            passed,
+        } = &self.checks;
+        let n_findings = findings.len() + unknown.len() + passed.len();
         n_facts + self.guards.len() + self.changes.len() + n_resources + n_findings
     }
 }

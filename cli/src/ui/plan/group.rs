@@ -14,7 +14,7 @@ use engine::step::Disruption;
 use serde::Serialize;
 
 use super::template::template;
-use super::{PlanView, Unchanged};
+use super::{PlanView, Unchanged, findings};
 
 /// Whether hosts that change alike stand together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +46,7 @@ struct Seen<'a> {
     changes: Vec<SeenChange<'a>>,
     unplanned: &'a [Unplanned],
     obstacle: Option<&'a str>,
-    findings: &'a [Finding],
+    findings: Vec<&'a Finding>,
     forgotten: &'a [ResourceId],
     unchanged: &'a [ResourceId],
     cluster: Option<SeenCluster<'a>>,
@@ -83,7 +83,7 @@ pub(super) fn gather<'a>(hosts: &'a [HostPlan], view: &PlanView) -> Vec<Group<'a
         host.changes.is_empty()
             && host.unplanned.is_empty()
             && host.forgotten.is_empty()
-            && host.checks.findings.is_empty()
+            && findings(host, view).next().is_none()
             && silent_cluster
     };
     if view.unchanged == Unchanged::Hidden && hosts.iter().all(silent) {
@@ -160,7 +160,7 @@ fn key(plan: &HostPlan, view: &PlanView) -> String {
             .collect(),
         unplanned: &plan.unplanned,
         obstacle: plan.obstacle(),
-        findings: &plan.checks.findings,
+        findings: findings(plan, view).collect(),
         forgotten: &plan.forgotten,
         unchanged: match view.unchanged {
             Unchanged::Shown => &plan.unchanged,

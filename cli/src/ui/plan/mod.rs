@@ -10,9 +10,11 @@ mod verdict;
 #[cfg(test)]
 mod tests;
 
+use engine::check::{Finding, Standing};
 use engine::cluster::{ClusterPlan, ClusterStep};
+use engine::diagnostic::Severity;
 use engine::name::Digest;
-use engine::plan::{Plan, Unreachable};
+use engine::plan::{HostPlan, Plan, Unreachable};
 use engine::resource::Action;
 
 use self::group::Group;
@@ -185,7 +187,7 @@ fn section(out: &mut String, group: &Group<'_>, view: &PlanView) {
             .add(" ");
         paragraph(out, start, 4, PLAIN, obstacle, view.width);
     }
-    for finding in &host.checks.findings {
+    for finding in findings(host, view) {
         checks::draw(out, finding, view.width);
     }
     for resource in &host.forgotten {
@@ -200,6 +202,17 @@ fn section(out: &mut String, group: &Group<'_>, view: &PlanView) {
         paragraph(out, start, 4, DIM, &names.join(", "), view.width);
     }
     out.push('\n');
+}
+
+/// Returns the findings that a plan shows: notes about what it leaves as it is are for `check`, and for those who ask for
+/// all.
+fn findings<'a>(host: &'a HostPlan, view: &PlanView) -> impl Iterator<Item = &'a Finding> {
+    let shown = view.unchanged;
+    host.checks.findings.iter().filter(move |finding| {
+        shown == Unchanged::Shown
+            || finding.severity != Severity::Note
+            || finding.standing == Standing::Caused
+    })
 }
 
 /// Draws what is done to the cluster before the changes of a host, or after them.
