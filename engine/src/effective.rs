@@ -3,6 +3,7 @@
 use schemars::Schema;
 use serde_json::Value as Json;
 
+use crate::facts::Os;
 use crate::resource::{Filled, Provider, Sections};
 use crate::source::Position;
 use crate::spec::{Node, Value};
@@ -28,10 +29,10 @@ pub enum Origin {
 }
 
 /// Returns the sections of a host with the defaults of all that they name.
-pub fn effective(sections: &Sections<'_>, providers: &[Box<dyn Provider>]) -> Effective {
+pub fn effective(sections: &Sections<'_>, os: Os, providers: &[Box<dyn Provider>]) -> Effective {
     let filled: Vec<Filled> = providers
         .iter()
-        .flat_map(|provider| provider.defaults(sections))
+        .flat_map(|provider| provider.defaults(sections, os))
         .collect();
     let schemas: Vec<_> = providers
         .iter()
@@ -42,6 +43,7 @@ pub fn effective(sections: &Sections<'_>, providers: &[Box<dyn Provider>]) -> Ef
         let fill = Fill {
             sections,
             filled: &filled,
+            os,
         };
         let schema = schema.map(|section| Schema::as_value(&section.schema));
         (name.clone(), fill.node(name, node, schema))
@@ -53,6 +55,7 @@ pub fn effective(sections: &Sections<'_>, providers: &[Box<dyn Provider>]) -> Ef
 struct Fill<'a> {
     sections: &'a Sections<'a>,
     filled: &'a [Filled],
+    os: Os,
 }
 
 impl Fill<'_> {
@@ -100,7 +103,8 @@ impl Fill<'_> {
             let origin = Origin::Default(filled.reason.clone());
             return Some(Effective::Leaf(filled.value.clone(), origin));
         }
-        let value = field.get("default")?;
+        // Schemas speak of Linux.
+        let value = field.get("default").filter(|_| self.os == Os::Linux)?;
         let is_nothing = match value {
             Json::Null => true,
             Json::Array(items) => items.is_empty(),

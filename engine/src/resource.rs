@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::check::Check;
 use crate::cluster::Cluster;
 use crate::diagnostic::Problems;
-use crate::facts::Facts;
+use crate::facts::{Facts, Os};
 use crate::name::{Digest, ResourceId, UnitName};
 use crate::question::{Observed, Question, Unanswered};
 use crate::receipt::Receipt;
@@ -63,9 +63,9 @@ pub trait Provider: Send + Sync {
     }
 
     /// Returns what it fills in for fields that these sections leave out, where that follows from other fields or needs a
-    /// reason. What a schema gives as a default need not be here.
-    fn defaults(&self, sections: &Sections<'_>) -> Vec<Filled> {
-        let _ = sections;
+    /// reason. What a schema gives as a default need not be here; a schema speaks of Linux only.
+    fn defaults(&self, sections: &Sections<'_>, os: Os) -> Vec<Filled> {
+        let _ = (sections, os);
         Vec::new()
     }
 

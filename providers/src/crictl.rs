@@ -4,14 +4,15 @@
 mod tests;
 
 use engine::diagnostic::{Diagnostic, Problems};
+use engine::facts::Os;
 use engine::name::{AbsPath, NameError};
-use engine::resource::{Declared, Provider, Section, Sections};
+use engine::resource::{Declared, Filled, Provider, Section, Sections};
 use engine::spec::Node;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::file::managed_file;
-use crate::runtime::{self, decode};
+use crate::runtime::{self, Defaults, decode};
 use crate::section::{constant_path, schema};
 
 /// Where crictl looks for its configuration.
@@ -57,6 +58,30 @@ impl Provider for Crictl {
         &[]
     }
 
+    fn defaults(&self, sections: &Sections<'_>, _: Os) -> Vec<Filled> {
+        let node = sections.all.get("crictl");
+        let written = node.and_then(|node| node.get("runtimeEndpoint")?.text());
+        let runtime = match written {
+            Some(written) => Some(written.to_owned()),
+            None => chosen(sections).map(|socket| shown(&socket)),
+        };
+        let Some(runtime) = runtime else {
+            return Vec::new();
+        };
+        Defaults::below("crictl")
+            .add(
+                "runtimeEndpoint",
+                runtime.clone(),
+                "where the runtime that `runtime` chooses answers",
+            )
+            .add(
+                "imageEndpoint",
+                runtime,
+                "the runtime answers about images on the same socket",
+            )
+            .finish()
+    }
+
     fn compile(&self, sections: &Sections<'_>, problems: &mut Problems) -> Vec<Declared> {
         let Some(node) = sections.all.get("crictl") else {
             return Vec::new();
@@ -72,6 +97,16 @@ impl Provider for Crictl {
     }
 }
 
+/// Returns the socket of the runtime that the spec chooses.
+fn chosen(sections: &Sections<'_>) -> Option<AbsPath> {
+    runtime::daemons(sections).and_then(|(daemons, _)| daemons.socket)
+}
+
+/// Returns a socket as it is written in the file.
+fn shown(socket: &AbsPath) -> String {
+    format!("unix://{socket}")
+}
+
 /// Returns the content of the file.
 fn text(
     section: &CrictlSection,
@@ -85,7 +120,7 @@ fn text(
         timeout,
         debug,
     } = section;
-    let chosen = runtime::daemons(sections).and_then(|(daemons, _)| daemons.socket);
+    let chosen = chosen(sections);
     let mut written = |text: &Option<String>, field| {
         text.as_ref()
             .map(|text| endpoint(text, field, node, problems))
@@ -106,7 +141,9 @@ fn text(
     let images = images.unwrap_or_else(|| Some(runtime.clone()))?;
     let mut text = format!(
         "# Written by hardstand, which owns this file whole.\n\
-         runtime-endpoint: unix://{runtime}\nimage-endpoint: unix://{images}\n"
+         runtime-endpoint: {}\nimage-endpoint: {}\n",
+        shown(&runtime),
+        shown(&images)
     );
     text.extend(timeout.map(|seconds| format!("timeout: {seconds}\n")));
     text.extend(debug.map(|debug| format!("debug: {debug}\n")));

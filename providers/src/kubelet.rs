@@ -18,6 +18,7 @@ mod section;
 mod tests;
 
 use engine::diagnostic::{Diagnostic, Problems};
+use engine::facts::Os;
 use engine::name::{AbsPath, ResourceId};
 use engine::resource::{Declared, Filled, Provider, Section, Sections};
 use engine::spec::Node;
@@ -29,8 +30,7 @@ pub(crate) use field::{Field, truth};
 pub(crate) use kernel::{obstacles, questions as kernel_questions};
 pub(crate) use section::{RuntimeSocket, runtime_socket};
 
-use crate::runtime::defaults_of_kubelet;
-use crate::runtime::{KubernetesVersion, kubelet};
+use crate::runtime::{Defaults, GUARDED, KubernetesVersion, kubelet};
 use crate::section::{
     check_not_managed, constant_path, decode, items, managed_paths, schema, written,
 };
@@ -58,8 +58,37 @@ impl Provider for Kubelet {
         &[KIND]
     }
 
-    fn defaults(&self, sections: &Sections<'_>) -> Vec<Filled> {
-        defaults_of_kubelet(sections)
+    fn defaults(&self, sections: &Sections<'_>, _: Os) -> Vec<Filled> {
+        // What is wrong is complained about where it is compiled.
+        let mut unheard = Problems::default();
+        let Some(node) = sections.all.get("kubelet") else {
+            return Vec::new();
+        };
+        let Some(section) = decode::<KubeletSection>(node, &mut unheard) else {
+            return Vec::new();
+        };
+        let Some(config) = config(&section, node, sections, &mut unheard) else {
+            return Vec::new();
+        };
+        let mut defaults = Defaults::below("kubelet")
+            .add(
+                "configFile",
+                config.config_file.as_str(),
+                "where kubeadm puts it",
+            )
+            .add("allowDriverChange", section.allow_driver_change, GUARDED);
+        if let Some((driver, runtime)) = config
+            .settings
+            .get(&Field::CgroupDriver)
+            .zip(Runtime::of(sections))
+        {
+            let reason = format!(
+                "that of `runtime.{}`: both sides must use the same",
+                runtime.name
+            );
+            defaults = defaults.add("cgroupDriver", driver.as_str(), reason);
+        }
+        defaults.finish()
     }
 
     fn compile(&self, sections: &Sections<'_>, problems: &mut Problems) -> Vec<Declared> {

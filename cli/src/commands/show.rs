@@ -54,6 +54,8 @@ fn of_host(ui: &Ui, args: &ShowArgs) -> Result<ExitStatus, CommandError> {
         CommandError::new(ErrorKind::Failed, "no NodeSpec selects this host")
             .hint("`hardstand inventory` lists all hosts")
     })?;
+    let known = hosts.iter().find(|known| known.name == host.host);
+    let os = known.map(|known| known.os).unwrap_or_default();
     let sections = Sections {
         all: &host.sections,
         files: session.files(),
@@ -62,7 +64,7 @@ fn of_host(ui: &Ui, args: &ShowArgs) -> Result<ExitStatus, CommandError> {
     let shown = EffectiveSpec {
         host: &host.host,
         names: &host.specs,
-        spec: effective(&sections, session.providers()),
+        spec: effective(&sections, os, session.providers()),
     };
     let text = match ui.json {
         true => spec::render_json(&shown),

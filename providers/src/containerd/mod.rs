@@ -9,7 +9,7 @@
 use engine::diagnostic::Problems;
 use engine::facts::Os;
 use engine::name::{AbsPath, PackageName, ResourceId};
-use engine::resource::{Declared, Sections};
+use engine::resource::{Declared, Filled, Sections};
 use engine::source::Span;
 use engine::spec::Node;
 use engine::step::Gate;
@@ -38,11 +38,14 @@ pub(crate) use reading::{Lost, Reading, drop_ins};
 use resource::ContainerdConfig;
 pub(crate) use section::ContainerdSection;
 pub(crate) use version::{ContainerdVersion, Least};
-pub(crate) use windows::compile as compile_for_windows;
+pub(crate) use windows::{compile as compile_for_windows, defaults as defaults_on_windows};
 
 use crate::migration::{self, Successor, after_docker, endpoint_of};
 use crate::package::PackageResource;
-use crate::runtime::{Chosen, Daemons, KubernetesVersion, check_image, decode, listed_package};
+use crate::runtime::{
+    Chosen, Daemons, Defaults, GUARDED, KubernetesVersion, SYSTEMD, UNIT, check_image, decode,
+    listed_package,
+};
 use crate::section::{check_not_managed, constant_path};
 use crate::service::{OwnedService, UnitOwner, service_for};
 
@@ -107,6 +110,46 @@ pub(crate) fn compile(chosen: Chosen<'_>, problems: &mut Problems) -> Vec<Declar
         });
     }
     declared
+}
+
+/// Returns what is filled in where the spec says nothing.
+pub(crate) fn defaults(chosen: Chosen<'_>) -> Vec<Filled> {
+    let Chosen {
+        node, kubernetes, ..
+    } = chosen;
+    let Some(section) = decode::<ContainerdSection>(node, &mut Problems::default()) else {
+        return Vec::new();
+    };
+    let config = config(&section, kubernetes, None);
+    let edit::Wanted {
+        driver,
+        sandbox_image,
+        registry_config_path,
+        ..
+    } = config.wanted;
+    let mut defaults = Defaults::below("runtime.containerd")
+        .add("cgroupDriver", driver.as_str(), SYSTEMD)
+        .add("allowDriverChange", section.allow_driver_change, GUARDED)
+        .add_pause_image("sandboxImage", sandbox_image, kubernetes)
+        .add(
+            "configFile",
+            config.path.as_str(),
+            "the file that containerd reads where its unit names none",
+        )
+        .add("service", config.service.as_str(), UNIT)
+        .add(
+            "socket",
+            config.socket.as_str(),
+            "where containerd listens unless its configuration says otherwise",
+        );
+    if let Some(path) = registry_config_path {
+        defaults = defaults.add(
+            "registryConfigPath",
+            path.as_str(),
+            "containerd must be told where the files of `registries` are",
+        );
+    }
+    defaults.finish()
 }
 
 /// Returns its daemon, as far as other sections build on it.

@@ -18,7 +18,7 @@ mod unit;
 
 use engine::diagnostic::Problems;
 use engine::name::{PackageName, ResourceId};
-use engine::resource::{Declared, Sections};
+use engine::resource::{Declared, Filled, Sections};
 use engine::source::Span;
 use engine::spec::Node;
 use engine::step::Gate;
@@ -31,7 +31,9 @@ pub(crate) use section::CrioSection;
 pub(crate) use sources::Places;
 
 use crate::package::PackageResource;
-use crate::runtime::{Chosen, Daemons, KubernetesVersion, decode, listed_package};
+use crate::runtime::{
+    Chosen, Daemons, Defaults, GUARDED, KubernetesVersion, SYSTEMD, UNIT, decode, listed_package,
+};
 use crate::section::{check_not_managed, files_below};
 use crate::service::{OwnedService, UnitOwner, service_for};
 
@@ -77,6 +79,41 @@ pub(crate) fn compile(chosen: Chosen<'_>, problems: &mut Problems) -> Vec<Declar
         });
     }
     declared
+}
+
+/// Returns what is filled in where the spec says nothing.
+pub(crate) fn defaults(chosen: Chosen<'_>) -> Vec<Filled> {
+    let Chosen {
+        node,
+        kubernetes,
+        sections,
+        ..
+    } = chosen;
+    let Some(section) = decode::<CrioSection>(node, &mut Problems::default()) else {
+        return Vec::new();
+    };
+    let config = config(section, None, kubernetes, &sections);
+    Defaults::below("runtime.crio")
+        .add("cgroupDriver", config.driver.as_str(), SYSTEMD)
+        .add(
+            "conmonCgroup",
+            config.conmon_cgroup,
+            "the one value that is right with either cgroup driver in every release",
+        )
+        .add("allowDriverChange", config.allow_driver_change, GUARDED)
+        .add_pause_image("pauseImage", config.pause_image, kubernetes)
+        .add(
+            "dropIn",
+            config.path.as_str(),
+            "its name comes last in the directory that every CRI-O reads, so that it wins",
+        )
+        .add("service", config.service.as_str(), UNIT)
+        .add(
+            "socket",
+            config.socket.as_str(),
+            "where CRI-O listens unless its configuration says otherwise",
+        )
+        .finish()
 }
 
 /// Returns its daemon, as far as other sections build on it.

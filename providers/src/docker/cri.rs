@@ -136,17 +136,25 @@ fn drop_in(service: &UnitName) -> AbsPath {
         .expect("a unit name makes a file name")
 }
 
+/// Returns the pause image that it is told.
+pub(super) fn pause_image(
+    section: &CriDockerdSection,
+    kubernetes: Option<KubernetesVersion>,
+) -> Option<String> {
+    let written = section.pod_infra_container_image.clone();
+    written.or_else(|| kubernetes.and_then(KubernetesVersion::pause_image))
+}
+
 /// Returns the flags that the spec sets, in the order of the documentation.
 fn flags(
     section: &CriDockerdSection,
     kubernetes: Option<KubernetesVersion>,
 ) -> Vec<(&'static str, String)> {
-    let pause = section
-        .pod_infra_container_image
-        .clone()
-        .or_else(|| kubernetes.and_then(KubernetesVersion::pause_image));
     [
-        ("pod-infra-container-image", pause),
+        (
+            "pod-infra-container-image",
+            pause_image(section, kubernetes),
+        ),
         ("network-plugin", section.network_plugin.clone()),
         (
             "cni-bin-dir",

@@ -21,7 +21,7 @@ pub(crate) mod version;
 use engine::diagnostic::{Diagnostic, Problems};
 use engine::name::{PackageName, ResourceId, UnitName};
 use engine::question::{FileState, Observed, Question, Unanswered};
-use engine::resource::{Declared, Resource, Sections, Situation};
+use engine::resource::{Declared, Filled, Resource, Sections, Situation};
 use engine::source::Span;
 use engine::spec::Node;
 use engine::step::{Disruption, Gate};
@@ -34,7 +34,10 @@ use service::DockerService;
 use version::Version;
 
 use crate::package::PackageResource;
-use crate::runtime::{Chosen, Daemons, Stop, decode, listed_package, planned_version};
+use crate::runtime::{
+    Chosen, Daemons, Defaults, GUARDED, SYSTEMD, Stop, UNIT, decode, listed_package,
+    planned_version,
+};
 use crate::section::{check_not_managed, constant_path};
 use crate::service::{UnitOwner, service_for};
 
@@ -137,6 +140,35 @@ pub(crate) fn compile(
         declared.extend(cri::compile(cri_dockerd, docker, engine, chosen));
     }
     declared
+}
+
+/// Returns what is filled in where the spec says nothing. The socket of cri-dockerd is not: its socket unit names it.
+pub(crate) fn defaults(engine: Engine, chosen: Chosen<'_>) -> Vec<Filled> {
+    let Chosen {
+        node, kubernetes, ..
+    } = chosen;
+    let mut unheard = Problems::default();
+    let Some(mut section) = decode::<DockerSection>(node, &mut unheard) else {
+        return Vec::new();
+    };
+    section::complete(&mut section, node, &mut unheard);
+    let driver = daemon::wanted(&section).driver;
+    let mut defaults = Defaults::below(&format!("runtime.{}", engine.field()))
+        .add("cgroupDriver", driver.as_str(), SYSTEMD)
+        .add("allowDriverChange", section.allow_driver_change, GUARDED)
+        .add(
+            "configFile",
+            section.config_file.as_str(),
+            "the file that dockerd reads where no flag names another",
+        )
+        .add("service", section.service.as_str(), UNIT);
+    if let Some(cri_dockerd) = &section.cri_dockerd {
+        let pause = cri::pause_image(cri_dockerd, kubernetes);
+        defaults = defaults
+            .add("criDockerd.service", cri_dockerd.service.as_str(), UNIT)
+            .add_pause_image("criDockerd.podInfraContainerImage", pause, kubernetes);
+    }
+    defaults.finish()
 }
 
 /// Returns its daemons, as far as other sections build on them.

@@ -81,7 +81,7 @@ pub(super) struct KubeletSection {
 #[derive(Debug)]
 pub(super) struct Runtime<'a> {
     /// The field of `runtime`, such as `containerd`.
-    name: &'a str,
+    pub(super) name: &'a str,
     span: Span,
     /// Its driver: a runtime that says nothing of it is given systemd.
     driver: &'a str,

@@ -17,6 +17,7 @@ mod socket;
 mod version;
 
 use engine::diagnostic::{Diagnostic, Problems};
+use engine::facts::Os;
 use engine::name::UnitName;
 use engine::resource::{Declared, Filled, Provider, Section, Sections};
 use engine::source::Span;
@@ -25,7 +26,7 @@ use engine::spec::Node;
 pub(crate) use authority::read_authority;
 pub(crate) use cri::Spoken;
 pub(crate) use daemons::{Daemons, daemons, drop_ins};
-pub(crate) use defaults::of_kubelet as defaults_of_kubelet;
+pub(crate) use defaults::{Defaults, GUARDED, SYSTEMD, UNIT};
 pub(crate) use joined::{DriverChange, has_joined, is_joined, joined_marks};
 pub(crate) use package::{listed_package, package_id, planned_version};
 pub(crate) use refusal::{Refusal, Stop};
@@ -81,8 +82,18 @@ impl Provider for Runtimes {
         ]
     }
 
-    fn defaults(&self, sections: &Sections<'_>) -> Vec<Filled> {
-        defaults::of_runtime(sections)
+    fn defaults(&self, sections: &Sections<'_>, os: Os) -> Vec<Filled> {
+        // What is wrong is complained about where it is compiled.
+        let chosen = chosen(sections, &mut Problems::default()).into_iter();
+        let defaults = chosen.map(|(name, chosen)| match (name, os) {
+            ("containerd", Os::Linux) => containerd::defaults(chosen),
+            ("containerd", Os::Windows) => containerd::defaults_on_windows(chosen),
+            ("crio", Os::Linux) => crio::defaults(chosen),
+            ("docker", Os::Linux) => docker::defaults(docker::Engine::Docker, chosen),
+            ("mirantis", Os::Linux) => docker::defaults(docker::Engine::Mirantis, chosen),
+            _ => Vec::new(),
+        });
+        defaults.flatten().collect()
     }
 
     fn compile(&self, sections: &Sections<'_>, problems: &mut Problems) -> Vec<Declared> {

@@ -9,14 +9,14 @@ mod service;
 use engine::diagnostic::{Diagnostic, Problems};
 use engine::facts::Os;
 use engine::name::{AbsPath, UnitName};
-use engine::resource::Declared;
+use engine::resource::{Declared, Filled};
 use engine::spec::Node;
 use engine::step::Gate;
 
 use super::edit::Wanted;
 use super::resource::ContainerdConfig;
 use super::section::ContainerdSection;
-use crate::runtime::{Chosen, check_image, decode};
+use crate::runtime::{Chosen, Defaults, KubernetesVersion, check_image, decode};
 use crate::section::constant_path;
 use config::WindowsConfig;
 use service::WindowsService;
@@ -63,6 +63,66 @@ pub(crate) fn compile(chosen: Chosen<'_>, problems: &mut Problems) -> Vec<Declar
         return Vec::new();
     };
     check(&section, node, problems);
+    let service = section.service.clone();
+    let config = config(section, node, kubernetes);
+    let service = WindowsService {
+        unit: service,
+        config: config.path.clone(),
+        gate: gate(config.socket.clone()),
+    };
+    let declared = |resource| Declared {
+        resource,
+        span,
+        written: Vec::new(),
+    };
+    vec![
+        declared(Box::new(WindowsConfig(config))),
+        declared(Box::new(service)),
+    ]
+}
+
+/// Returns what is filled in where the spec says nothing.
+pub(crate) fn defaults(chosen: Chosen<'_>) -> Vec<Filled> {
+    let Chosen {
+        node, kubernetes, ..
+    } = chosen;
+    let Some(section) = decode::<ContainerdSection>(node, &mut Problems::default()) else {
+        return Vec::new();
+    };
+    let config = config(section, node, kubernetes);
+    let image = config.wanted.sandbox_image;
+    let mut defaults = Defaults::below("runtime.containerd");
+    if let Some((image, version)) = image.zip(kubernetes) {
+        let reason = format!(
+            "the pause image that Kubernetes {version} recommends for Windows, as Microsoft signs it"
+        );
+        defaults = defaults.add("sandboxImage", image, reason);
+    }
+    defaults
+        .add(
+            "configFile",
+            config.path.as_str(),
+            "the file that a containerd without `--config` reads",
+        )
+        .add(
+            "service",
+            config.service.as_str(),
+            "the service as which `containerd --register-service` registers it",
+        )
+        .add(
+            "socket",
+            config.socket.as_str(),
+            "the pipe on which containerd listens unless its configuration says otherwise",
+        )
+        .finish()
+}
+
+/// Returns the configuration file that a section comes to.
+fn config(
+    section: ContainerdSection,
+    node: &Node,
+    kubernetes: Option<KubernetesVersion>,
+) -> ContainerdConfig {
     let given = |field: &str| node.get(field).is_some();
     let path = match given("configFile") {
         true => section.config_file.clone(),
@@ -73,7 +133,7 @@ pub(crate) fn compile(chosen: Chosen<'_>, problems: &mut Problems) -> Vec<Declar
         false => default_pipe(),
     };
     let pause = kubernetes.and_then(|version| version.windows_pause_image());
-    let config = WindowsConfig(ContainerdConfig {
+    ContainerdConfig {
         wanted: Wanted {
             os: Os::Windows,
             sandbox_image: section.sandbox_image.or(pause),
@@ -82,24 +142,13 @@ pub(crate) fn compile(chosen: Chosen<'_>, problems: &mut Problems) -> Vec<Declar
             cni_conf_dir: section.cni.conf_dir,
             ..Wanted::default()
         },
-        path: path.clone(),
-        service: section.service.clone(),
-        socket: socket.clone(),
+        path,
+        service: section.service,
+        socket,
         package: None,
         kubernetes,
         allow_driver_change: false,
-    });
-    let service = WindowsService {
-        unit: section.service,
-        config: path,
-        gate: gate(socket),
-    };
-    let declared = |resource| Declared {
-        resource,
-        span,
-        written: Vec::new(),
-    };
-    vec![declared(Box::new(config)), declared(Box::new(service))]
+    }
 }
 
 /// Complains about what a spec for Windows cannot say.
