@@ -114,7 +114,7 @@ pub(crate) enum Command {
     Validate(ValidateArgs),
     /// Make the named checks of every host, and show what they find
     Check(CheckArgs),
-    /// Explain a check, such as H012, or list all of them
+    /// Explain a check, such as H012, or a field, such as spec.sysctls; or list all checks
     Explain(ExplainArgs),
     /// Show a saved plan, or a spec with its defaults filled in
     Show(ShowArgs),
@@ -403,11 +403,13 @@ pub(crate) struct CheckArgs {
 #[command(after_help = "\
 Examples:
   hardstand explain
-  hardstand explain H012")]
+  hardstand explain H012
+  hardstand explain spec.runtime.containerd.sandboxImage
+  hardstand explain spec.sysctls")]
 pub(crate) struct ExplainArgs {
-    /// Explain this check; list all if none is named
-    #[arg(value_name = "ID")]
-    pub(crate) check: Option<CheckId>,
+    /// Explain this check, such as H012, or this field, such as spec.sysctls; list all checks if none is named
+    #[arg(value_name = "ID|FIELD")]
+    pub(crate) topic: Option<String>,
 }
 
 /// Arguments of `show`.

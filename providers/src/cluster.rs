@@ -17,15 +17,21 @@ use crate::section::{decode, schema};
 /// as your kubeconfig says. Without this section hardstand never speaks to a cluster.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[schemars(extend("x-changes" = "nothing on the host", "x-disrupts" = "nothing by itself"))]
 struct ClusterSection {
     /// How the cluster is reached.
     kubectl: KubectlSection,
     /// The name of the node; by default the name of the host, in lower case. A host whose node is not in the cluster is
     /// prepared like any other, and nothing is drained.
+    #[schemars(example = &"worker07", extend("x-default" = "the name of the host, in lower case"))]
     node: Option<NodeName>,
     /// Drains the node before a change that its pods would not outlive, and uncordons it once it is ready again; one node
     /// at a time. Changes that need `allowDriverChange` on a node that has joined need it no more. By default nothing is
     /// drained.
+    #[schemars(extend(
+        "x-changes" = "the node is cordoned and drained before a change that pods would not outlive, and uncordoned after it",
+        "x-disrupts" = "the node's pods move to other nodes"
+    ))]
     drain: Option<DrainSection>,
 }
 
@@ -35,6 +41,7 @@ struct ClusterSection {
 struct KubectlSection {
     /// The context in your kubeconfig; by default the current one. Which kubeconfig is yours to say, with KUBECONFIG: one
     /// may name programs to run, so a spec cannot bring its own.
+    #[schemars(example = &"production", extend("x-default" = "the current one"))]
     #[schemars(length(min = 1, max = 253))]
     context: Option<String>,
 }
@@ -48,10 +55,13 @@ struct DrainSection {
     #[schemars(range(min = 1, max = 86400))]
     timeout_seconds: u32,
     /// Evicts pods with emptyDir volumes too, which lose what is in them; by default such a pod stops the drain.
+    #[schemars(extend("x-disrupts" = "pods lose their emptyDir volumes"))]
     delete_empty_dir_data: bool,
     /// Evicts pods that no controller manages too, which do not come back; by default such a pod stops the drain.
+    #[schemars(extend("x-disrupts" = "pods without a controller are gone"))]
     force: bool,
     /// How many seconds each pod has to end; by default what the pod itself says.
+    #[schemars(example = 30, extend("x-default" = "what each pod says"))]
     #[schemars(range(min = 1, max = 86400))]
     grace_period_seconds: Option<u32>,
 }

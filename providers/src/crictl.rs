@@ -21,16 +21,23 @@ const PATH: &str = "/etc/crictl.yaml";
 /// changes; crictl itself is not installed by this.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[schemars(extend("x-changes" = "`/etc/crictl.yaml`, owned whole", "x-disrupts" = "nothing"))]
 struct CrictlSection {
     /// The socket on which the runtime answers, such as `unix:///run/containerd/containerd.sock`. By default that of the
     /// runtime that `runtime` chooses.
+    #[schemars(example = &"unix:///run/containerd/containerd.sock")]
+    #[schemars(extend("x-default" = "the socket of `runtime`"))]
     runtime_endpoint: Option<String>,
     /// The socket on which images are asked for; by default the same.
+    #[schemars(example = &"unix:///run/containerd/containerd.sock")]
+    #[schemars(extend("x-default" = "`runtimeEndpoint`"))]
     image_endpoint: Option<String>,
     /// How many seconds crictl waits for an answer. Left out by default, so that crictl waits two.
+    #[schemars(example = 10, extend("x-default" = "left out: crictl waits two seconds"))]
     #[schemars(range(min = 1, max = 3600))]
     timeout: Option<u32>,
     /// Whether crictl prints what it does. Left out by default, so that it does not.
+    #[schemars(extend("x-default" = "left out: `false`"))]
     debug: Option<bool>,
 }
 

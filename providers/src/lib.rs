@@ -66,6 +66,7 @@ pub fn registry_ignoring(ignored: BTreeMap<CheckId, String>) -> Vec<Box<dyn Prov
 
 #[cfg(test)]
 mod tests {
+    use engine::spec::fields;
     use serde_json::Value;
 
     use super::*;
@@ -103,6 +104,27 @@ mod tests {
             let text = schema.to_string();
             assert!(!text.contains("$ref"), "{text}");
         }
+    }
+
+    /// What a field above says counts for those below it.
+    #[test]
+    fn every_value_says_its_default_an_example_and_what_it_does() {
+        let mut missing = Vec::new();
+        for section in registry().iter().flat_map(|provider| provider.sections()) {
+            let pages = fields(section.name, section.schema.as_value());
+            for page in pages.iter().filter(|page| page.below == 0) {
+                let is_optional = !page.is_required && !page.path.ends_with(['>', ']']);
+                for (what, lacks) in [
+                    ("default", is_optional && page.default.is_none()),
+                    ("example", page.example.is_none()),
+                    ("x-changes", page.changes.is_none()),
+                    ("x-disrupts", page.disrupts.is_none()),
+                ] {
+                    missing.extend(lacks.then(|| format!("{}: {what}", page.path)));
+                }
+            }
+        }
+        assert_eq!(missing, [""; 0]);
     }
 
     /// The answers and the graph are built anew each time, so that an order that depends on a seed would show.

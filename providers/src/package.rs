@@ -16,11 +16,11 @@ use engine::resource::{
 use engine::spec::Node;
 use engine::step::{Disruption, Step};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::file::refused;
 use crate::repository;
-use crate::section::{decode, items, list_schema, requires, written};
+use crate::section::{Effects, decode, items, list_schema, requires, written};
 
 /// What a plan says of a version that it cannot know: the package lists that decide it are not there yet.
 pub(crate) const DECIDED_LATER: &str = "decided when installed";
@@ -52,7 +52,7 @@ enum PackageEntry {
 }
 
 /// Whether a package should be installed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 enum PackagePresence {
     /// It should be installed.
@@ -67,15 +67,27 @@ enum PackagePresence {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct DetailedPackage {
     /// The name of the package.
+    #[schemars(example = &"socat")]
     name: PackageName,
     /// The exact version: as `apt-cache policy` shows it, or, where dnf is used, `[EPOCH:]VERSION-RELEASE` as
     /// `rpm -q --qf '%{EVR}'` shows it. Any version by default. Upgrading a container runtime restarts it.
+    #[schemars(example = &"1.7.28-1")]
+    #[schemars(extend(
+        "x-default" = "any",
+        "x-disrupts" = "what an upgrade restarts: that of a container runtime restarts it"
+    ))]
     version: Option<PackageVersion>,
     /// `present` (the default) or `absent`.
+    #[schemars(extend("x-disrupts" = "with `absent`, what uses it loses it"))]
     #[serde(default)]
     state: PackagePresence,
     /// Whether upgrades leave the package alone (`apt-mark hold`, `dnf versionlock`); left as it is by default. dnf 4 needs
     /// the package `python3-dnf-plugin-versionlock` for it.
+    #[schemars(extend(
+        "x-default" = "left as it is",
+        "x-changes" = "the package's hold",
+        "x-disrupts" = "nothing"
+    ))]
     hold: Option<bool>,
     /// Resources that come first, such as a file that the package reads when it is installed. All `repositories` do anyway.
     #[serde(default)]
@@ -95,6 +107,10 @@ impl Provider for Packages {
             name: "packages",
             schema: list_schema::<PackageEntry>(
                 "Packages that are installed or not: with apt on Debian and Ubuntu, with dnf on the Red Hat family.",
+                Effects {
+                    changes: "the package is installed or removed",
+                    disrupts: "nothing where it is installed already",
+                },
             ),
         }]
     }

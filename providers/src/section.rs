@@ -6,24 +6,60 @@ use engine::diagnostic::{Diagnostic, Problems};
 use engine::name::{AbsPath, ResourceId};
 use engine::resource::{Edge, Relation, Sections};
 use engine::source::Span;
-use engine::spec::Node;
+use engine::spec::{CHANGES, DISRUPTS, Node};
 use schemars::generate::SchemaSettings;
+use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema};
 use serde::de::DeserializeOwned;
+use serde_json::{Value as Json, json};
 
 /// Returns the schema of a section, whole and without references.
 pub fn schema<T: JsonSchema>() -> Schema {
     SchemaSettings::default()
         .with(|settings| settings.inline_subschemas = true)
+        .with_transform(RecursiveTransform(say_what_order_does))
         .into_generator()
         .into_root_schema_for::<T>()
 }
 
+/// Says of written edges, which many sections have, what they do.
+fn say_what_order_does(schema: &mut Schema) {
+    let fields = schema.get_mut("properties").and_then(Json::as_object_mut);
+    for (name, field) in fields.into_iter().flatten() {
+        let Some(field) = field.as_object_mut() else {
+            continue;
+        };
+        let (example, changes, disrupts) = match name.as_str() {
+            "requires" => ("package/chrony", "nothing: the order of changes", "nothing"),
+            "notifies" => (
+                "service/chrony.service",
+                "nothing: who takes notice of a change",
+                "what it names restarts or reloads",
+            ),
+            _ => continue,
+        };
+        field.insert("examples".to_owned(), json!([[example]]));
+        field.insert(CHANGES.to_owned(), changes.into());
+        field.insert(DISRUPTS.to_owned(), disrupts.into());
+    }
+}
+
+/// What a section that is a list does to a host, unless its fields say otherwise.
+#[derive(Debug, Clone, Copy)]
+pub struct Effects {
+    /// What it changes.
+    pub changes: &'static str,
+    /// What a change of it disrupts.
+    pub disrupts: &'static str,
+}
+
 /// Returns the schema of a section that is a list, with what is said of it as a whole.
-pub fn list_schema<T: JsonSchema>(description: &str) -> Schema {
+pub fn list_schema<T: JsonSchema>(description: &str, effects: Effects) -> Schema {
     let mut schema = schema::<Vec<T>>();
     schema.remove("title");
     schema.insert("description".to_owned(), description.into());
+    schema.insert(CHANGES.to_owned(), effects.changes.into());
+    schema.insert(DISRUPTS.to_owned(), effects.disrupts.into());
     schema
 }
 

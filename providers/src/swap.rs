@@ -51,6 +51,9 @@ impl JsonSchema for Off {
             "description": "`off`: no swap now and at every boot, as the kubelet demands unless it is told otherwise. \
                 What is swapped out is read back into memory, which must have room for it; the lines of /etc/fstab are \
                 commented, and units and generators that make swap are disabled or masked.",
+            "x-default": "left as it is",
+            "x-changes": "swap is turned off, `/etc/fstab`, units and generators that make swap",
+            "x-disrupts": "nothing restarts; what is swapped out must fit into memory",
             "anyOf": [
                 { "type": "string", "enum": ["off"] },
                 { "type": "boolean", "enum": [false] },

@@ -8,6 +8,7 @@ pub(crate) mod diagnostics;
 pub(crate) mod doctor;
 pub(crate) mod effective;
 pub(crate) mod error;
+pub(crate) mod fields;
 pub(crate) mod fold;
 pub(crate) mod graph;
 pub(crate) mod inventory;

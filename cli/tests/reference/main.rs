@@ -56,7 +56,7 @@ fn help(command: &str) -> String {
 
 fn table(name: &str) -> String {
     if name == "inventory" {
-        let all = fields::table("", inventory::schema().as_value());
+        let all = fields::of_document(inventory::schema().as_value());
         // They are those of a host; the template says so.
         let lines = all.lines().filter(|line| !line.starts_with("| `defaults."));
         return lines.collect::<Vec<_>>().join("\n");
@@ -66,7 +66,7 @@ fn table(name: &str) -> String {
         .flat_map(|provider| provider.sections())
         .find(|section| section.name == name)
         .unwrap_or_else(|| panic!("there is no section {name}"));
-    fields::table(name, section.schema.as_value())
+    fields::of_section(name, section.schema.as_value())
 }
 
 fn written(name: &str) -> String {

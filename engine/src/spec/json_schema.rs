@@ -4,6 +4,7 @@ use schemars::Schema;
 use serde_json::{Map, Value as Json, json};
 
 use super::document::{API_VERSION, KINDS, METADATA};
+use super::fields::{CHANGES, DISRUPTS};
 use crate::inventory;
 use crate::resource::Section;
 
@@ -32,11 +33,33 @@ fn when(kind: &str, then: &Json) -> Json {
     json!({ "if": { "properties": { "kind": { "const": kind } } }, "then": then })
 }
 
-fn node_spec(sections: &[Section], metadata: &Json, definitions: &mut Map<String, Json>) -> Json {
-    let hosts = json!({
+/// Returns the schema of `spec`, for the sections that there are, each as its provider gives it.
+pub fn spec_schema(sections: &[Section]) -> Schema {
+    let mut fields = Map::from_iter([("hosts".to_owned(), hosts())]);
+    for section in sections {
+        fields.insert(section.name.to_owned(), section.schema.as_value().clone());
+    }
+    let spec = json!({
+        "description": "What some hosts should be like. What it does not name is left as it is.",
+        "type": "object",
+        "required": ["hosts"],
+        "properties": fields,
+    });
+    Schema::try_from(spec).unwrap_or_default()
+}
+
+fn hosts() -> Json {
+    json!({
         "type": "string",
         "description": "a selector over the inventory, such as @worker, web[01-20] or zone=eu-1",
-    });
+        "examples": ["@worker"],
+        CHANGES: "nothing by itself",
+        DISRUPTS: "nothing",
+    })
+}
+
+fn node_spec(sections: &[Section], metadata: &Json, definitions: &mut Map<String, Json>) -> Json {
+    let hosts = hosts();
     let mut fields = Map::from_iter([("hosts".to_owned(), hosts)]);
     for section in sections {
         let schema = moved(section.name, &section.schema, definitions);

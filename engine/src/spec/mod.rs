@@ -3,6 +3,7 @@
 pub(crate) mod character;
 mod decode;
 mod document;
+mod fields;
 mod files;
 mod hosts;
 mod json_schema;
@@ -24,9 +25,10 @@ pub(crate) mod testing;
 
 pub use decode::decode;
 pub use document::{API_VERSION, NodeSpec};
+pub use fields::{CHANGES, DEFAULT, DISRUPTS, FieldPage, fields, find_field};
 pub use files::{FileError, Files};
 pub use hosts::{HostSpec, HostSpecs, merge_for_hosts, undefined_variables};
-pub use json_schema::json_schema;
+pub use json_schema::{json_schema, spec_schema};
 pub use load::{Loaded, load};
 pub use merge::MergedSpec;
 pub use node::{Entry, Node, Value};

@@ -16,6 +16,11 @@ use crate::section::decode;
 pub(super) struct ChecksSection {
     /// Checks that are ignored, each with the reason, such as `H019: the nodes run with swap on purpose`. What they find is
     /// shown with the reason, and keeps nothing from being applied.
+    #[schemars(example = serde_json::json!({ "H019": "the nodes run with swap on purpose" }))]
+    #[schemars(extend(
+        "x-changes" = "nothing: what is refused or reported",
+        "x-disrupts" = "nothing"
+    ))]
     #[serde(default)]
     #[schemars(extend("propertyNames" = { "format": "check-id" }))]
     ignore: BTreeMap<CheckId, String>,

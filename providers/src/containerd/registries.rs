@@ -44,6 +44,8 @@ const HEADER: &str = "# Written by hardstand, which owns this file whole.\n";
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub(super) struct RegistrySection {
     /// The registry itself, which is asked last, such as `https://registry-1.docker.io`. By default `https://` and the name.
+    #[schemars(example = &"https://registry-1.docker.io")]
+    #[schemars(extend("x-default" = "`https://` and the name"))]
     server: Option<String>,
     /// Who is asked before it, such as mirrors, in this order.
     hosts: Vec<HostSection>,
@@ -54,21 +56,31 @@ pub(super) struct RegistrySection {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct HostSection {
     /// Its URL, such as `https://mirror.example:5000`. User and password must not be in it.
+    #[schemars(example = &"https://mirror.example:5000")]
     url: String,
     /// What it is asked for; by default everything. `[pull, resolve]` is right for a mirror that is trusted to know tags.
+    #[schemars(example = ["pull", "resolve"], extend("x-default" = "everything"))]
     #[serde(default)]
     #[schemars(extend("uniqueItems" = true))]
     capabilities: Vec<Capability>,
     /// The certificate authority that it is checked against, in PEM: a file relative to this spec, which is put beside the
     /// `hosts.toml`; or, with a leading `/`, a file that is on the node already.
+    #[schemars(example = &"mirror-ca.pem")]
+    #[schemars(extend(
+        "x-default" = "those that the node trusts",
+        "x-changes" = "`hosts.toml`, and a file beside it"
+    ))]
     #[schemars(length(min = 1))]
     ca: Option<String>,
     /// Whether its certificate is not checked at all; checked by default. Whoever is on the way can then replace images.
+    #[schemars(extend("x-default" = "`false`"))]
     skip_verify: Option<bool>,
     /// Whether the path of the URL is the whole path of its API, as for a project of Harbor: `https://h.example/v2/project`.
     /// By default `/v2` is added.
+    #[schemars(extend("x-default" = "`false`"))]
     override_path: Option<bool>,
     /// Headers of every request, such as `x-region: eu`. Those that carry credentials are refused.
+    #[schemars(example = serde_json::json!({ "x-region": "eu" }))]
     #[serde(default)]
     header: BTreeMap<String, String>,
 }

@@ -30,11 +30,14 @@ const HEADER: &str = "# Written by hardstand, which owns this file whole.\n";
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub(super) struct RegistrySection {
     /// Where the registry really is, such as `registry.example:5000/hub`, without a scheme; by default where its name says.
+    #[schemars(example = &"registry.example:5000/hub", extend("x-default" = "what its name says"))]
     location: Option<String>,
     /// Whether it is asked over HTTP, or over HTTPS with any certificate; not by default. Whoever is on the way can then replace
     /// images.
+    #[schemars(extend("x-default" = "`false`"))]
     insecure: Option<bool>,
     /// Whether nothing may be pulled from it; not by default.
+    #[schemars(extend("x-default" = "`false`"))]
     blocked: Option<bool>,
     /// Who is asked before it, in this order.
     mirrors: Vec<MirrorSection>,
@@ -45,14 +48,22 @@ pub(super) struct RegistrySection {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct MirrorSection {
     /// Where it is, such as `mirror.example:5000/hub`, without a scheme.
+    #[schemars(example = &"mirror.example:5000/hub")]
     location: String,
     /// Whether it is asked over HTTP, or over HTTPS with any certificate; not by default.
+    #[schemars(extend("x-default" = "`false`"))]
     insecure: Option<bool>,
     /// Which images are asked of it: `all` (as by default), `digest-only` or `tag-only`. Releases of CRI-O
     /// before 2023 may not know it.
+    #[schemars(extend("x-default" = "`all`"))]
     pull_from_mirror: Option<PullFromMirror>,
     /// The certificate authority that it is checked against, in PEM: a file relative to this spec, which is put into
     /// /etc/containers/certs.d, below the host's name.
+    #[schemars(example = &"mirror-ca.pem")]
+    #[schemars(extend(
+        "x-default" = "those that the node trusts",
+        "x-changes" = "a file in `/etc/containers/certs.d`"
+    ))]
     #[schemars(length(min = 1))]
     ca: Option<String>,
 }

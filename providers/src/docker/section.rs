@@ -15,35 +15,74 @@ use crate::runtime::{CgroupDriver, check_image};
 /// named here stay as they are.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[schemars(extend(
+    "x-default" = "left as it is",
+    "x-changes" = "keys of `configFile`; all others stay",
+    "x-disrupts" = "dockerd restarts, which stops all containers unless `liveRestore` is on"
+))]
 pub(crate) struct DockerSection {
     /// Who manages cgroups: `systemd` (the default) or `cgroupfs`. It must be what the kubelet uses.
+    #[schemars(extend(
+        "x-changes" = "`exec-opts` in `configFile`",
+        "x-disrupts" = "dockerd, cri-dockerd and the kubelet restart; pods of a node that has joined a cluster are lost"
+    ))]
     pub(super) cgroup_driver: CgroupDriver,
     /// Lets the driver change on a node that has joined a cluster. The node must be drained.
+    #[schemars(extend(
+        "x-changes" = "nothing by itself",
+        "x-disrupts" = "what `cgroupDriver` says"
+    ))]
     pub(super) allow_driver_change: bool,
     /// Whether containers outlive a restart of the daemon. Without it, a restart stops them all.
+    #[schemars(extend("x-disrupts" = "dockerd reloads"))]
     pub(super) live_restore: Option<bool>,
     /// Where the output of containers goes, such as `json-file`.
+    #[schemars(example = &"json-file")]
     #[schemars(length(min = 1, max = 128))]
     pub(super) log_driver: Option<String>,
     /// Options of the log driver, such as `max-size: "10m"`; all values are texts. Other options stay as they are.
+    #[schemars(example = serde_json::json!({ "max-size": "10m" }))]
+    #[schemars(extend("x-default" = "left as they are"))]
     pub(super) log_opts: BTreeMap<String, String>,
     /// Where images and containers are kept. What is in another directory is not moved.
+    #[schemars(example = &"/data/docker")]
     pub(super) data_root: Option<AbsPath>,
     /// Mirrors of Docker Hub, such as `https://mirror.example`; the whole list.
+    #[schemars(example = ["https://mirror.example"], extend("x-disrupts" = "dockerd reloads"))]
     pub(super) registry_mirrors: Option<Vec<String>>,
     /// How many files dockerd may have open (`LimitNOFILE=`, soft and hard), in a drop-in `limit-nofile.conf` of its unit.
     /// Containers inherit it. By default the unit's own limit stays. systemd takes as much of it as the node allows
     /// (`fs.nr_open`), and does not say when that is less. A change restarts it, which stops all containers unless
     /// `liveRestore` is on.
+    #[schemars(example = 1_048_576)]
+    #[schemars(extend(
+        "x-default" = "that of the unit",
+        "x-changes" = "a drop-in `limit-nofile.conf` of the unit"
+    ))]
     #[schemars(range(min = 1024, max = 1_073_741_816))]
     pub(super) limit_no_file: Option<u32>,
     /// The configuration file. The unit must start dockerd with it.
+    #[schemars(extend("x-changes" = "nothing by itself", "x-disrupts" = "nothing"))]
     pub(crate) config_file: AbsPath,
     /// The package that provides dockerd, such as `docker.io`, `docker-ce` or `docker-ee`; it is installed first.
+    #[schemars(example = &"docker.io")]
+    #[schemars(extend(
+        "x-default" = "none is installed",
+        "x-changes" = "the package is installed",
+        "x-disrupts" = "nothing where it is installed already"
+    ))]
     pub(super) package: Option<PackageName>,
     /// The unit that runs dockerd.
+    #[schemars(extend(
+        "x-changes" = "the unit is enabled and runs",
+        "x-disrupts" = "nothing where it runs already"
+    ))]
     pub(crate) service: UnitName,
     /// cri-dockerd, which speaks CRI for Docker Engine; a kubelet since 1.24 needs it. Not managed if left out.
+    #[schemars(extend(
+        "x-changes" = "flags in a drop-in `hardstand.conf` of its unit; all others stay",
+        "x-disrupts" = "cri-dockerd restarts; pods stay"
+    ))]
     pub(super) cri_dockerd: Option<CriDockerdSection>,
 }
 
@@ -52,20 +91,41 @@ pub(crate) struct DockerSection {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub(crate) struct CriDockerdSection {
     /// The package that provides it; it is installed first.
+    #[schemars(example = &"cri-dockerd")]
+    #[schemars(extend(
+        "x-default" = "none is installed",
+        "x-changes" = "the package is installed",
+        "x-disrupts" = "nothing where it is installed already"
+    ))]
     pub(super) package: Option<PackageName>,
     /// The pause image. By default the one that fits `kubernetes.version`; without a version, what is set stays.
+    #[schemars(example = &"registry.k8s.io/pause:3.10")]
+    #[schemars(extend("x-default" = "the one that fits `kubernetes.version`, or else what is set"))]
     #[schemars(length(min = 1, max = 512))]
     pub(super) pod_infra_container_image: Option<String>,
     /// The unit that runs it. The socket unit of the same name listens for it.
+    #[schemars(extend(
+        "x-changes" = "the unit and its socket unit are enabled and run",
+        "x-disrupts" = "nothing where they run already"
+    ))]
     pub(crate) service: UnitName,
     /// The socket on which it answers; by default the one that its socket unit names, or /run/cri-dockerd.sock.
+    #[schemars(example = &"/run/cri-dockerd.sock")]
+    #[schemars(extend(
+        "x-default" = "that of its socket unit",
+        "x-changes" = "nothing: cri-dockerd is expected there",
+        "x-disrupts" = "nothing"
+    ))]
     pub(super) socket: Option<AbsPath>,
     /// How pods get their network, such as `cni`.
+    #[schemars(example = &"cni")]
     #[schemars(length(min = 1, max = 64))]
     pub(super) network_plugin: Option<String>,
     /// The directory of CNI plugins, such as `/opt/cni/bin`.
+    #[schemars(example = &"/opt/cni/bin")]
     pub(super) cni_bin_dir: Option<AbsPath>,
     /// The directory of CNI configurations, such as `/etc/cni/net.d`.
+    #[schemars(example = &"/etc/cni/net.d")]
     pub(super) cni_conf_dir: Option<AbsPath>,
 }
 

@@ -9,7 +9,7 @@ use engine::resource::{Declared, Resource, Sections};
 use engine::source::Span;
 use engine::spec::Node;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::resource::AbsentFile;
 use super::target::{FileTarget, root};
@@ -27,7 +27,7 @@ const DENIED: [(&str, &str); 6] = [
 ];
 
 /// Whether something should exist.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum State {
     /// It should exist.
@@ -42,16 +42,22 @@ pub(crate) enum State {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct FileEntry {
     /// Where the file stands: an absolute path whose directory exists or is among `directories`. Links are not followed.
+    #[schemars(example = &"/etc/motd")]
     path: AbsPath,
     /// The whole content. Write either this or `source`.
+    #[schemars(example = &"Welcome\n", extend("x-default" = "none: `source`"))]
     content: Option<String>,
     /// A file with the content, relative to this spec and below its directory, at most 1 MiB.
+    #[schemars(example = &"files/motd", extend("x-default" = "none: `content`"))]
     source: Option<String>,
     /// Permission bits as quoted octal digits; default "0644". Setuid, setgid and sticky bits are refused.
+    #[schemars(example = &"0600", extend("x-default" = "`0644`"))]
     mode: Option<FileMode>,
     /// Owner; default root.
+    #[schemars(example = &"root", extend("x-default" = "`root`"))]
     owner: Option<UserName>,
     /// Group; default root.
+    #[schemars(example = &"root", extend("x-default" = "`root`"))]
     group: Option<UserName>,
     /// `present` (the default), or `absent`: the file is removed, with a copy in the backup of the run.
     #[serde(default)]
@@ -69,12 +75,16 @@ pub(super) struct FileEntry {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct DirectoryEntry {
     /// Where the directory stands: an absolute path whose parent exists or is among `directories`.
+    #[schemars(example = &"/opt/cni/bin")]
     path: AbsPath,
     /// Permission bits as quoted octal digits; default "0755". They do not apply to what is inside.
+    #[schemars(example = &"0700", extend("x-default" = "`0755`"))]
     mode: Option<FileMode>,
     /// Owner; default root.
+    #[schemars(example = &"root", extend("x-default" = "`root`"))]
     owner: Option<UserName>,
     /// Group; default root.
+    #[schemars(example = &"root", extend("x-default" = "`root`"))]
     group: Option<UserName>,
     /// `present` (the default), or `absent`: the directory is removed if it is empty.
     #[serde(default)]

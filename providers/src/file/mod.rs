@@ -23,7 +23,7 @@ pub use target::FileTarget;
 pub(crate) use refusal::{not_a_file, refused};
 pub(crate) use target::{installs, is_unit_file, root};
 
-use crate::section::list_schema;
+use crate::section::{Effects, list_schema};
 
 /// Returns the file that should stand at a path with a content: root's, mode 0644 unless told otherwise.
 pub fn managed_file(path: AbsPath, content: impl Into<Arc<[u8]>>) -> FileResource {
@@ -46,12 +46,20 @@ impl Provider for FilesAndDirectories {
                 name: "directories",
                 schema: list_schema::<compile::DirectoryEntry>(
                     "Directories that exist, with their mode and owners, or that do not exist.",
+                    Effects {
+                        changes: "a directory with its mode and owners; what is inside stays",
+                        disrupts: "nothing by itself",
+                    },
                 ),
             },
             Section {
                 name: "files",
                 schema: list_schema::<compile::FileEntry>(
                     "Files with their whole content, or that do not exist.",
+                    Effects {
+                        changes: "a file with its whole content, mode and owners",
+                        disrupts: "nothing by itself: `notifies` names who takes notice",
+                    },
                 ),
             },
         ]

@@ -17,12 +17,25 @@ use crate::runtime::{CgroupDriver, KubernetesVersion, canonical};
 /// changes. At least one field must be set, or follow from `runtime`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend(
+    "x-default" = "left as it is",
+    "x-changes" = "a line of `configFile`, or of a drop-in in `configDir`",
+    "x-disrupts" = "the kubelet restarts; pods stay"
+))]
 pub(super) struct KubeletSection {
     /// Who manages cgroups: `systemd` or `cgroupfs`. By default what `runtime` says, which it must agree with; without a
     /// runtime it stays as it is. From 1.31 on, the kubelet asks its runtime, and this counts only where that does not tell.
+    #[schemars(extend(
+        "x-default" = "that of `runtime`",
+        "x-disrupts" = "the kubelet restarts; pods of a node that has joined a cluster are lost"
+    ))]
     pub(super) cgroup_driver: Option<CgroupDriver>,
     /// Where the runtime answers, such as `unix:///run/containerd/containerd.sock`; left as it is by default. On a node that
     /// has joined a cluster, another runtime means that its pods are lost. It needs Kubernetes 1.27.
+    #[schemars(example = &"unix:///run/containerd/containerd.sock")]
+    #[schemars(extend(
+        "x-disrupts" = "the kubelet restarts; with another runtime the node's pods are lost"
+    ))]
     pub(super) container_runtime_endpoint: Option<String>,
     /// Whether the kubelet refuses to start where swap is on; left as it is by default, and then `true` for the kubelet.
     pub(super) fail_swap_on: Option<bool>,
@@ -33,12 +46,27 @@ pub(super) struct KubeletSection {
     /// The kubelet's `--config-dir`. If it is given, the settings are written to a file 99-hardstand.conf in it, and the config
     /// file is not edited. The directory is made if there is none; the kubelet must be started with the flag. The file
     /// stays when this is taken out. It needs Kubernetes 1.30.
+    #[schemars(example = &"/etc/kubernetes/kubelet.conf.d")]
+    #[schemars(extend(
+        "x-default" = "none",
+        "x-changes" = "`99-hardstand.conf` in it, instead of `configFile`"
+    ))]
     pub(super) config_dir: Option<AbsPath>,
     /// The kubelet's config file; default /var/lib/kubelet/config.yaml. Made if there is none. `kubeadm join` and
     /// `kubeadm upgrade node` write it anew from the cluster's `kubelet-config`, so set the same there.
+    #[schemars(example = super::DEFAULT_CONFIG)]
+    #[schemars(extend(
+        "default" = super::DEFAULT_CONFIG,
+        "x-changes" = "nothing by itself",
+        "x-disrupts" = "nothing"
+    ))]
     pub(super) config_file: Option<AbsPath>,
     /// Allows another driver on a node that has joined a cluster; default false. Drain the node first: pods made under the
     /// old driver are lost.
+    #[schemars(extend(
+        "x-changes" = "nothing by itself",
+        "x-disrupts" = "what `cgroupDriver` says"
+    ))]
     #[serde(default)]
     pub(super) allow_driver_change: bool,
     /// Resources that come first.

@@ -33,10 +33,17 @@ pub(super) enum ModuleEntry {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct DetailedModule {
     /// The name of a kernel module; `-` and `_` are the same.
+    #[schemars(example = &"br_netfilter")]
     name: ModuleName,
     /// Options to load it with, by name; none by default. They are written to /etc/modprobe.d/hardstand.conf and take effect
     /// when the module is loaded, so for one that is loaded already only after a reboot. The options of a module that is
     /// built into the kernel come from the kernel's command line.
+    #[schemars(example = serde_json::json!({ "hashsize": 131_072 }))]
+    #[schemars(extend(
+        "x-default" = "none",
+        "x-changes" = "`/etc/modprobe.d/hardstand.conf`",
+        "x-disrupts" = "a reboot is needed where the module is loaded already"
+    ))]
     #[serde(default)]
     options: BTreeMap<String, OptionValue>,
     /// Resources that come first, such as a package with further kernel modules.

@@ -12,7 +12,7 @@ mod tests;
 use engine::diagnostic::Problems;
 use engine::resource::{Declared, Provider, Section, Sections};
 
-use crate::section::list_schema;
+use crate::section::{Effects, list_schema};
 pub(crate) use resource::{is_functional, proof};
 
 /// The file that names the modules to load at boot.
@@ -30,6 +30,10 @@ impl Provider for Modules {
             name: "modules",
             schema: list_schema::<compile::ModuleEntry>(
                 "Kernel modules that are loaded now and at every boot. The boot is checked too: a module that modprobe.d or the kernel's command line keeps from being loaded is refused.",
+                Effects {
+                    changes: "the module is loaded; `/etc/modules-load.d/hardstand.conf`",
+                    disrupts: "nothing",
+                },
             ),
         }]
     }

@@ -23,21 +23,35 @@ const DROP_IN: &str = "http-proxy";
 /// CRI-O; Docker Engine stops them unless `liveRestore` is on. Nothing else on the node uses the proxy.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[schemars(extend(
+    "x-default" = "none",
+    "x-changes" = "a drop-in `http-proxy.conf` of the runtime's units",
+    "x-disrupts" = "the runtime restarts; Docker stops all containers unless `liveRestore` is on"
+))]
 struct ProxySection {
     /// The proxy for `http://` (`HTTP_PROXY`), such as `http://proxy.example:3128`. User and password must not be in it; see
     /// `environmentFile`.
+    #[schemars(example = &"http://proxy.example:3128")]
     http: Option<String>,
     /// The proxy for `https://` (`HTTPS_PROXY`), which is what registries need; mostly the same `http://` URL.
+    #[schemars(example = &"http://proxy.example:3128")]
     https: Option<String>,
     /// What is asked without the proxy (`NO_PROXY`): hosts, domains such as `.svc`, addresses, networks such as `10.96.0.0/12`.
     /// List the networks of pods and services, the nodes, and `.svc`. Nothing is added by default; the daemons never ask
     /// localhost through a proxy.
+    #[schemars(example = [".svc", "10.96.0.0/12"])]
     no: Vec<String>,
     /// A file on the node with lines such as `HTTPS_PROXY=http://user:password@proxy.example:3128`, which win over the fields
     /// here. hardstand does not read it, so that no secret reaches a plan: it must be there before (make it root's, mode
     /// 0600), since without it the units do not start; and after a change of it, restart them yourself.
+    #[schemars(example = &"/etc/proxy.env")]
     environment_file: Option<AbsPath>,
     /// More units that should use the proxy, such as `kubelet.service`; they restart as well.
+    #[schemars(example = ["kubelet.service"])]
+    #[schemars(extend(
+        "x-changes" = "the same drop-in of these units",
+        "x-disrupts" = "these units restart"
+    ))]
     services: Vec<UnitName>,
 }
 

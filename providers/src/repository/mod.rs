@@ -16,7 +16,7 @@ use engine::question::Unanswered;
 use engine::resource::{Decision, Declared, Provider, Section, Sections, Situation};
 use engine::spec::Node;
 
-use crate::section::{items, list_schema};
+use crate::section::{Effects, items, list_schema};
 use section::RepositoryEntry;
 
 pub(crate) use definition::{FROZEN, source_questions, sources};
@@ -31,6 +31,10 @@ impl Provider for Repositories {
             name: "repositories",
             schema: list_schema::<RepositoryEntry>(
                 "Repositories that packages come from, each with the key that signs it.",
+                Effects {
+                    changes: "files of apt or dnf, and the package lists",
+                    disrupts: "nothing",
+                },
             ),
         }]
     }

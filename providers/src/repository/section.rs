@@ -23,6 +23,7 @@ use crate::section::{check_not_managed, decode, files_below, items, written};
 pub(super) struct RepositoryEntry {
     /// Its name, and that of its files: `/etc/apt/sources.list.d/NAME.sources` and `/etc/apt/keyrings/NAME.asc`, or
     /// `/etc/yum.repos.d/NAME.repo` and `/etc/pki/rpm-gpg/RPM-GPG-KEY-NAME`.
+    #[schemars(example = &"kubernetes")]
     name: RepositoryName,
     /// A repository of Debian packages; for hosts with apt only.
     apt: Option<AptEntry>,
@@ -47,15 +48,21 @@ pub(super) struct RepositoryEntry {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct AptEntry {
     /// Where it is, such as `https://download.docker.com/linux/debian`: http, https or file.
+    #[schemars(example = &"https://download.docker.com/linux/debian")]
     uri: String,
     /// The suite, such as `bookworm`; one that ends in `/` is a path, and has no components.
+    #[schemars(example = &"bookworm")]
     suite: String,
     /// The components, such as `[main]`.
+    #[schemars(example = ["main"])]
     #[serde(default)]
     components: Vec<String>,
     /// The public key that signs it, as text in ASCII armour. Write either this or `keyFile`.
+    #[schemars(example = &"-----BEGIN PGP PUBLIC KEY BLOCK-----…")]
+    #[schemars(extend("x-default" = "none: `keyFile`"))]
     key: Option<String>,
     /// A file with the key in ASCII armour, relative to this spec and below its directory.
+    #[schemars(example = &"keys/repository.asc", extend("x-default" = "none: `key`"))]
     key_file: Option<String>,
 }
 
@@ -65,10 +72,14 @@ struct AptEntry {
 struct RpmEntry {
     /// Where the directory `repodata` is, such as `https://download.docker.com/linux/rhel/9/x86_64/stable`: http, https or
     /// file. dnf's variables, such as `$releasever`, may be in it.
+    #[schemars(example = &"https://download.docker.com/linux/rhel/9/x86_64/stable")]
     base_url: String,
     /// The public key that signs its packages, as text in ASCII armour. Write either this or `keyFile`.
+    #[schemars(example = &"-----BEGIN PGP PUBLIC KEY BLOCK-----…")]
+    #[schemars(extend("x-default" = "none: `keyFile`"))]
     key: Option<String>,
     /// A file with the key in ASCII armour, relative to this spec and below its directory.
+    #[schemars(example = &"keys/repository.asc", extend("x-default" = "none: `key`"))]
     key_file: Option<String>,
 }
 
@@ -77,8 +88,11 @@ struct RpmEntry {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct KeyEntry {
     /// The public key that signs it, as text in ASCII armour: its `Release.key`. Write either this or `keyFile`.
+    #[schemars(example = &"-----BEGIN PGP PUBLIC KEY BLOCK-----…")]
+    #[schemars(extend("x-default" = "none: `keyFile`"))]
     key: Option<String>,
     /// A file with the key in ASCII armour, relative to this spec and below its directory.
+    #[schemars(example = &"keys/repository.asc", extend("x-default" = "none: `key`"))]
     key_file: Option<String>,
 }
 

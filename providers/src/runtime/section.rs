@@ -45,6 +45,11 @@ pub(crate) enum CgroupDriver {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct KubernetesSection {
     /// Its minor version, quoted, such as `"1.31"`. Checks and defaults follow from it.
+    #[schemars(example = &"1.31")]
+    #[schemars(extend(
+        "x-changes" = "what follows from it, such as the pause image",
+        "x-disrupts" = "what the fields that follow from it say"
+    ))]
     #[schemars(regex(pattern = r"^1\.(0|[1-9][0-9]*)$"))]
     version: String,
 }

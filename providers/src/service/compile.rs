@@ -32,28 +32,72 @@ const LIFELINES: [&str; 7] = [
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct ServiceEntry {
     /// The unit with its suffix, such as `chrony.service`.
+    #[schemars(example = &"chrony.service")]
+    #[schemars(extend("x-changes" = "nothing by itself", "x-disrupts" = "nothing"))]
     pub(super) name: UnitName,
     /// Whether it starts at boot; left as it is by default.
+    #[schemars(extend(
+        "x-default" = "left as it is",
+        "x-changes" = "whether it starts at boot",
+        "x-disrupts" = "nothing"
+    ))]
     pub(super) enabled: Option<bool>,
     /// Whether it runs now; left as it is by default. `false` stops it.
+    #[schemars(extend(
+        "x-default" = "left as it is",
+        "x-changes" = "whether it runs",
+        "x-disrupts" = "the unit starts or stops"
+    ))]
     pub(super) active: Option<bool>,
     /// Whether it is masked, so that nothing can start it; left as it is by default. `true` also stops and disables it.
+    #[schemars(extend(
+        "x-default" = "left as it is",
+        "x-changes" = "whether anything can start it",
+        "x-disrupts" = "with `true`, the unit stops"
+    ))]
     pub(super) masked: Option<bool>,
     /// Drop-ins by name, each with its whole content: `limits` is written to /etc/systemd/system/UNIT.d/limits.conf. The
     /// unit restarts when one changes.
+    #[schemars(example = serde_json::json!({ "limits": "[Service]\nLimitNOFILE=65536\n" }))]
+    #[schemars(extend(
+        "x-changes" = "`/etc/systemd/system/UNIT.d/NAME.conf`",
+        "x-disrupts" = "the unit restarts"
+    ))]
     #[serde(default)]
     pub(super) drop_ins: BTreeMap<String, String>,
     /// What happens when a resource that notifies the unit changes: `restart` (the default), or `reload`, which falls back to
     /// a restart where the unit cannot reload.
+    #[schemars(extend(
+        "x-changes" = "how the unit takes notice",
+        "x-disrupts" = "the unit restarts or reloads when it is notified"
+    ))]
     #[serde(default)]
     pub(super) on_change: OnChange,
     /// How many seconds the unit may take to start before a restart counts as failed; 60 by default.
+    #[schemars(example = 120)]
+    #[schemars(extend(
+        "x-default" = "60, or longer for a runtime that needs it",
+        "x-changes" = "nothing: the gate of a restart",
+        "x-disrupts" = "nothing"
+    ))]
     #[schemars(range(min = 1, max = 3600))]
     pub(super) start_seconds: Option<u32>,
     /// How many seconds the unit must then stay up; 5 by default. If it does not, the files that made it restart are put back.
+    #[schemars(example = 30)]
+    #[schemars(extend(
+        "x-default" = "5, or longer for a runtime that needs it",
+        "x-changes" = "nothing: the gate of a restart",
+        "x-disrupts" = "nothing"
+    ))]
     #[schemars(range(min = 1, max = 600))]
     pub(super) steady_seconds: Option<u32>,
     /// A CRI socket on which the unit must answer after a restart; none by default.
+    #[schemars(example = &"/run/containerd/containerd.sock")]
+    #[schemars(extend(
+        "x-default" = "none",
+        "x-changes" = "nothing: the gate of a restart",
+        "x-disrupts" = "nothing"
+    ))]
     pub(super) cri_socket: Option<AbsPath>,
     /// Resources that come first, such as the package that brings the unit.
     #[serde(default)]

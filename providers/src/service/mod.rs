@@ -23,7 +23,7 @@ pub use resource::{OnChange, ServiceResource, Wishes};
 
 use crate::docker;
 use crate::file::refused;
-use crate::section::list_schema;
+use crate::section::{Effects, list_schema};
 
 /// What must hold after a unit was restarted, unless its provider knows better.
 pub const DEFAULT_GATE: Gate = Gate {
@@ -99,6 +99,10 @@ impl Provider for Services {
             name: "services",
             schema: list_schema::<compile::ServiceEntry>(
                 "systemd units: enabled, active, masked, and their drop-ins. A unit restarts when a resource that notifies it changes.",
+                Effects {
+                    changes: "the unit",
+                    disrupts: "the unit restarts",
+                },
             ),
         }]
     }

@@ -5,7 +5,7 @@ use engine::question::{Question, Unanswered};
 use engine::resource::{Decision, Relation, Resource, Situation};
 use engine::step::{Disruption, Gate};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{DEFAULT_GATE, decide, unit_files, unit_packages};
 use crate::section::requires;
@@ -22,7 +22,7 @@ pub struct Wishes {
 }
 
 /// What a unit does when it is notified.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum OnChange {
     /// It restarts.

@@ -34,6 +34,10 @@ const FILE: &str = "/etc/sysctl.d/99-zz-hardstand.conf";
     dead_code,
     reason = "read entry by entry, for its places; this is its schema"
 )]
+#[schemars(extend(
+    "x-changes" = "the kernel's value, and a line of `/etc/sysctl.d/99-zz-hardstand.conf`",
+    "x-disrupts" = "nothing restarts"
+))]
 struct SysctlMap(BTreeMap<SysctlKey, SysctlEntry>);
 
 /// What a sysctl should be: a number, a text, or a map.
@@ -53,8 +57,10 @@ enum SysctlEntry {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct DetailedSysctl {
     /// The value. Write either this or `min`.
+    #[schemars(example = 1, extend("x-default" = "none: `min`"))]
     value: Option<SysctlValue>,
     /// The least value that will do. A greater one, running or set by another file, is left as it is.
+    #[schemars(example = 8192, extend("x-default" = "none: `value`"))]
     min: Option<i64>,
     /// Resources that come first, such as the module that brings the key.
     #[serde(default)]

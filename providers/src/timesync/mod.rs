@@ -26,6 +26,10 @@ use crate::service::{DEFAULT_GATE, UnitOwner, service_for};
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[schemars(extend("x-hardstand-one-of" = true))]
+#[schemars(extend(
+    "x-changes" = "the packages `chrony` and `systemd-timesyncd`, and the unit of the one that is chosen",
+    "x-disrupts" = "nothing that pods notice"
+))]
 struct TimeSyncSection {
     /// chrony: the package `chrony` is installed, `systemd-timesyncd` is removed, and `chrony.service` is enabled and runs.
     chrony: Option<ChronySection>,
@@ -40,6 +44,11 @@ struct TimeSyncSection {
 struct ChronySection {
     /// Time servers, in /etc/chrony/sources.d/hardstand.sources. They are used besides those that /etc/chrony/chrony.conf
     /// names; that file is left alone. A change restarts chrony, which pods do not notice.
+    #[schemars(example = ["ntp.example"])]
+    #[schemars(extend(
+        "x-changes" = "`/etc/chrony/sources.d/hardstand.sources`",
+        "x-disrupts" = "chrony restarts; pods stay"
+    ))]
     servers: Vec<String>,
 }
 
@@ -49,6 +58,11 @@ struct ChronySection {
 struct TimesyncdSection {
     /// Time servers, in /etc/systemd/timesyncd.conf.d/hardstand.conf, in place of those that other files name. A change
     /// restarts systemd-timesyncd, which pods do not notice.
+    #[schemars(example = ["ntp.example"])]
+    #[schemars(extend(
+        "x-changes" = "`/etc/systemd/timesyncd.conf.d/hardstand.conf`",
+        "x-disrupts" = "systemd-timesyncd restarts; pods stay"
+    ))]
     servers: Vec<String>,
 }
 
