@@ -166,6 +166,7 @@ fn file(
     match entry.state {
         State::Present => {
             let content = content(&entry, node, sections, problems)?;
+            check_no_secret(&entry.path, &content, node, problems);
             Some(Box::new(FileResource::new(target, content)))
         }
         State::Absent => {
@@ -219,6 +220,25 @@ fn content(
             None
         }
     }
+}
+
+/// Complains about a content that gives itself away as a secret: specs are in version control, and plans and diffs show it.
+fn check_no_secret(path: &AbsPath, content: &[u8], node: &Node, problems: &mut Problems) {
+    let text = String::from_utf8_lossy(content);
+    let what = if text.contains("PRIVATE KEY-----") {
+        "a private key"
+    } else if text.contains("\"auths\"") && text.contains("\"auth\"") {
+        "credentials of a registry"
+    } else {
+        return;
+    };
+    // The place of the path: a complaint shows the line it is about.
+    let span = node.span_at(&["path"]);
+    let message = format!("`{path}` would hold {what}, which plans and diffs would show");
+    problems.push(
+        Diagnostic::error("E231", span, message)
+            .help("put it on the node by other means, and leave the file out of the spec"),
+    );
 }
 
 /// Notes what a path is, and complains if it is taken or no managed location.

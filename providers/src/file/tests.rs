@@ -331,6 +331,14 @@ fn odd_specs_are_refused() {
             "E238 `/a` has `content` but is absent",
         ),
         (
+            "files: [{path: /a, content: \"-----BEGIN OPENSSH PRIVATE KEY-----\\nx\"}]",
+            "E231 `/a` would hold a private key, which plans and diffs would show",
+        ),
+        (
+            "files: [{path: /a, content: '{\"auths\":{\"x\":{\"auth\":\"eA==\"}}}'}]",
+            "E231 `/a` would hold credentials of a registry, which plans and diffs would show",
+        ),
+        (
             "files: [{path: /a, content: a, owner: \"0\"}]",
             "E209 `owner` is written as a number that has a name",
         ),
