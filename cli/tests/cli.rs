@@ -342,6 +342,62 @@ fn a_shard_without_hosts_is_a_plan_of_none() {
     );
 }
 
+/// `UPDATE_GOLDEN=1` writes the expected specs anew.
+#[test]
+fn the_least_spec_of_each_runtime_is_filled_in() {
+    let directory = tempfile::tempdir().unwrap();
+    for (runtime, section) in [
+        ("containerd", "containerd: {}"),
+        ("crio", "crio: {}"),
+        ("docker", "docker: { criDockerd: {} }"),
+        ("mirantis", "mirantis: { criDockerd: {} }"),
+    ] {
+        let spec = format!(
+            "{HEAD}NodeSpec\nmetadata: {{ name: least }}\nspec:\n  hosts: all\n  kubernetes: {{ version: \"1.31\" }}\n  \
+             runtime: {{ {section} }}\n  kubelet: {{}}\n"
+        );
+        fs::write(directory.path().join("hardstand.yaml"), spec).unwrap();
+        let shown = hardstand(directory.path(), &["show", "--effective"]);
+        let shown = String::from_utf8(shown.stdout).unwrap();
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+        let golden = golden.join(format!("effective.{runtime}.yaml"));
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            fs::write(&golden, &shown).unwrap();
+        }
+        let expected = fs::read_to_string(&golden).unwrap_or_default();
+        assert_eq!(shown, expected, "{runtime}");
+        fs::write(directory.path().join("effective.yaml"), shown).unwrap();
+        let valid = hardstand(directory.path(), &["validate", "effective.yaml"]);
+        check(&valid, 0, "Valid", "");
+    }
+}
+
+#[test]
+fn a_field_is_explained_with_and_without_spec() {
+    let directory = tempfile::tempdir().unwrap();
+    let explain = |topic: &str| hardstand(directory.path(), &["explain", topic]);
+    for topic in [
+        "spec.runtime.containerd.sandboxImage",
+        "runtime.containerd.sandboxImage",
+    ] {
+        for said in [
+            "type      text",
+            "default   the one that fits `kubernetes.version`",
+            "example   `registry.k8s.io/pause:3.10`",
+            "changes   keys of `configFile`",
+            "disrupts  containerd restarts",
+        ] {
+            check(&explain(topic), 0, said, "");
+        }
+    }
+    check(&explain("spec.sysctls"), 0, "<name>.min  whole number", "");
+    check(&explain("spec"), 0, "runtime  map", "");
+    check(&explain("H012"), 0, "# H012", "");
+    let like = "did you mean `spec.files.mode`?";
+    check(&explain("files.moed"), 64, "", like);
+    check(&explain("H999"), 64, "", "there is no check H999");
+}
+
 #[test]
 fn an_effective_spec_is_a_spec_that_says_the_same() {
     let directory = tempfile::tempdir().unwrap();

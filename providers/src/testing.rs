@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use engine::cluster::ClusterState;
 use engine::diagnostic::Problems;
-use engine::facts::{CgroupVersion, Facts, Init, PackageManager, Swap};
+use engine::effective::Effective;
+use engine::facts::{CgroupVersion, Facts, Init, Os, PackageManager, Swap};
 use engine::graph::Graph;
 use engine::name::{AbsPath, Digest, ResourceId};
 use engine::plan::{Change, HostPlan, plan_host};
@@ -322,19 +323,7 @@ pub(crate) fn compile(spec: &str) -> (Graph, Vec<String>) {
 
 /// As [`compile`], for a spec under a path.
 pub(crate) fn compile_at(name: &str, spec: &str) -> (Graph, Vec<String>) {
-    let mut sources = Sources::default();
-    let source = sources.add(name, spec);
-    let span = Span {
-        source,
-        start: 0,
-        end: 1,
-    };
-    let whole = node(&serde_yaml::from_str(spec).unwrap(), span);
-    let all: BTreeMap<_, _> = whole
-        .entries()
-        .iter()
-        .map(|entry| (entry.key.clone(), entry.node.clone()))
-        .collect();
+    let (sources, all) = read(name, spec);
     let files = Files::default();
     let sections = Sections {
         all: &all,
@@ -362,6 +351,32 @@ pub(crate) fn compile_at(name: &str, spec: &str) -> (Graph, Vec<String>) {
         .map(|problem| format!("{} {}", problem.code, problem.message))
         .collect();
     (graph, complaints)
+}
+
+/// Returns what a spec comes to with its defaults.
+pub(crate) fn effective(spec: &str, os: Os) -> Effective {
+    let (sources, all) = read("spec.yaml", spec);
+    let sections = Sections {
+        all: &all,
+        files: &Files::default(),
+        sources: &sources,
+    };
+    engine::effective::effective(&sections, os, &registry())
+}
+
+/// Reads the sections of a spec, all at one place.
+fn read(name: &str, spec: &str) -> (Sources, BTreeMap<String, Node>) {
+    let mut sources = Sources::default();
+    let source = sources.add(name, spec);
+    let span = Span {
+        source,
+        start: 0,
+        end: 1,
+    };
+    let whole = node(&serde_yaml::from_str(spec).unwrap(), span);
+    let entries = whole.entries().iter();
+    let all = entries.map(|entry| (entry.key.clone(), entry.node.clone()));
+    (sources, all.collect())
 }
 
 /// Returns a change by the name of its resource.

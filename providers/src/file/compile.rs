@@ -26,6 +26,12 @@ const DENIED: [(&str, &str); 6] = [
     ("/var/lib/hardstand", "it holds what hardstand itself keeps"),
 ];
 
+/// The mode of a file that says nothing of it.
+const FILE_MODE: FileMode = FileMode::new(0o644);
+
+/// The mode of a directory that says nothing of it.
+const DIRECTORY_MODE: FileMode = FileMode::new(0o755);
+
 /// Whether something should exist.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -51,13 +57,13 @@ pub(super) struct FileEntry {
     #[schemars(example = &"files/motd", extend("x-default" = "none: `content`"))]
     source: Option<String>,
     /// Permission bits as quoted octal digits; default "0644". Setuid, setgid and sticky bits are refused.
-    #[schemars(example = &"0600", extend("x-default" = "`0644`"))]
+    #[schemars(example = &"0600", extend("default" = FILE_MODE))]
     mode: Option<FileMode>,
     /// Owner; default root.
-    #[schemars(example = &"root", extend("x-default" = "`root`"))]
+    #[schemars(example = &"root", extend("default" = root()))]
     owner: Option<UserName>,
     /// Group; default root.
-    #[schemars(example = &"root", extend("x-default" = "`root`"))]
+    #[schemars(example = &"root", extend("default" = root()))]
     group: Option<UserName>,
     /// `present` (the default), or `absent`: the file is removed, with a copy in the backup of the run.
     #[serde(default)]
@@ -78,13 +84,13 @@ pub(super) struct DirectoryEntry {
     #[schemars(example = &"/opt/cni/bin")]
     path: AbsPath,
     /// Permission bits as quoted octal digits; default "0755". They do not apply to what is inside.
-    #[schemars(example = &"0700", extend("x-default" = "`0755`"))]
+    #[schemars(example = &"0700", extend("default" = DIRECTORY_MODE))]
     mode: Option<FileMode>,
     /// Owner; default root.
-    #[schemars(example = &"root", extend("x-default" = "`root`"))]
+    #[schemars(example = &"root", extend("default" = root()))]
     owner: Option<UserName>,
     /// Group; default root.
-    #[schemars(example = &"root", extend("x-default" = "`root`"))]
+    #[schemars(example = &"root", extend("default" = root()))]
     group: Option<UserName>,
     /// `present` (the default), or `absent`: the directory is removed if it is empty.
     #[serde(default)]
@@ -139,7 +145,7 @@ pub(super) fn compile(sections: &Sections<'_>, problems: &mut Problems) -> Vec<D
 
 fn directory(entry: DirectoryEntry) -> DirectoryResource {
     let directory = DirectoryResource::new(entry.path).attributes(
-        entry.mode.unwrap_or(FileMode::new(0o755)),
+        entry.mode.unwrap_or(DIRECTORY_MODE),
         entry.owner.unwrap_or_else(root),
         entry.group.unwrap_or_else(root),
     );
@@ -156,7 +162,7 @@ fn file(
     problems: &mut Problems,
 ) -> Option<Box<dyn Resource>> {
     let target = FileTarget {
-        mode: entry.mode.unwrap_or(FileMode::new(0o644)),
+        mode: entry.mode.unwrap_or(FILE_MODE),
         owner: entry.owner.clone().unwrap_or_else(root),
         group: entry.group.clone().unwrap_or_else(root),
         read_by: units(&entry.notifies),

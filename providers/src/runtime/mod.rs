@@ -14,6 +14,8 @@ mod package;
 mod refusal;
 mod section;
 mod socket;
+#[cfg(test)]
+mod tests;
 mod version;
 
 use engine::diagnostic::{Diagnostic, Problems};

@@ -1,0 +1,151 @@
+//! Tests of what `show --effective` is told: every default, and nothing that changes what a spec means.
+
+use engine::effective::{Effective, Origin};
+use engine::facts::Os;
+use engine::spec::fields;
+use serde_json::{Map, Value as Json};
+
+use crate::registry;
+use crate::testing::{compile, effective};
+
+const CONTAINERD: &str = "kubernetes: { version: '1.31' }\nruntime: { containerd: {} }\n";
+
+/// Specs that say as little as they can, and some that say more.
+const SPECS: [&str; 7] = [
+    CONTAINERD,
+    "runtime: { containerd: }\nkubelet: {}\ncrictl: {}\n",
+    "kubernetes: { version: '1.31' }\nruntime: { containerd: { registries: { docker.io: {} } } }\nkubelet: {}\ncrictl: {}\n",
+    "kubernetes: { version: '1.31' }\nruntime: { crio: {} }\nkubelet: {}\ncrictl: {}\n",
+    "kubernetes: { version: '1.31' }\nruntime: { docker: { criDockerd: {} } }\nkubelet: {}\ncrictl: {}\n",
+    "kubernetes: { version: '1.31' }\nruntime: { mirantis: { criDockerd: } }\nkubelet: {}\ncrictl: {}\n",
+    "files: [{ path: /etc/a, content: a }, { path: /etc/b, state: absent }]\ndirectories: [{ path: /opt/a }]\n\
+     packages: [socat, { name: chrony }]\nmodules: [overlay, { name: br_netfilter }]\nswap: off\n\
+     sysctls: { vm.panic_on_oom: { min: 0 }, vm.swappiness: 1 }\nruntime: { containerd: {} }\n\
+     services: [{ name: chrony.service, enabled: true }, { name: containerd.service, active: true }]\n\
+     timeSync: { chrony: {} }\nproxy: { http: 'http://proxy.example:3128' }\n",
+];
+
+/// Returns a value as JSON, which is YAML. Its keys are in order, so those of the specs here must be.
+fn json(value: &Effective) -> Json {
+    match value {
+        Effective::Leaf(value, _) => value.clone(),
+        Effective::Map(entries) => {
+            let entries = entries.iter();
+            Json::Object(Map::from_iter(
+                entries.map(|(key, value)| (key.clone(), json(value))),
+            ))
+        }
+        Effective::List(items) => items.iter().map(json).collect(),
+    }
+}
+
+/// Returns what stands at a path of fields.
+fn at<'a>(value: &'a Effective, path: &str) -> Option<&'a Effective> {
+    path.split('.').try_fold(value, |value, name| match value {
+        Effective::Map(entries) => entries
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value),
+        Effective::Leaf(..) | Effective::List(_) => None,
+    })
+}
+
+/// Returns the resources of a spec with what each should be, and what is wrong.
+fn desired(spec: &str) -> (Vec<(String, String)>, Vec<String>) {
+    let (graph, problems) = compile(spec);
+    let resources = graph.nodes();
+    let desired = resources.map(|node| (node.id.to_string(), node.resource.desired()));
+    (desired.collect(), problems)
+}
+
+#[test]
+fn an_effective_spec_comes_to_the_same_resources() {
+    for spec in SPECS {
+        let before = desired(spec);
+        assert!(!before.0.is_empty(), "{spec}");
+        let whole = json(&effective(spec, Os::Linux)).to_string();
+        assert_eq!(desired(&whole), before, "{spec}");
+    }
+}
+
+#[test]
+fn what_the_page_recommends_is_filled_in_with_reasons() {
+    let spec = effective(CONTAINERD, Os::Linux);
+    for (field, value, why) in [
+        ("cgroupDriver", "systemd", "init system"),
+        (
+            "sandboxImage",
+            "registry.k8s.io/pause:3.10",
+            "Kubernetes 1.31",
+        ),
+        (
+            "configFile",
+            "/etc/containerd/config.toml",
+            "containerd reads",
+        ),
+        ("socket", "/run/containerd/containerd.sock", "listens"),
+    ] {
+        match at(&spec, &format!("runtime.containerd.{field}")) {
+            Some(Effective::Leaf(found, Origin::Default(reason))) => {
+                assert_eq!(found, value);
+                assert!(reason.contains(why), "{field}: {reason}");
+            }
+            other => panic!("{field}: {other:?}"),
+        }
+    }
+    assert!(matches!(
+        at(&spec, "kubernetes.version"),
+        Some(Effective::Leaf(_, Origin::Written(_)))
+    ));
+}
+
+#[test]
+fn a_windows_host_has_the_defaults_of_windows() {
+    let spec = json(&effective(CONTAINERD, Os::Windows));
+    assert_eq!(
+        spec["runtime"]["containerd"],
+        serde_json::json!({
+            "configFile": "/C:/Program Files/containerd/config.toml",
+            "sandboxImage": "mcr.microsoft.com/oss/kubernetes/pause:3.6",
+            "service": "containerd.service",
+            "socket": "/pipe/containerd-containerd",
+        })
+    );
+}
+
+/// A default that the reference gives as a value, or as one that follows from another section.
+#[test]
+fn every_default_of_a_runtime_and_the_kubelet_is_filled_in() {
+    let sections: Vec<_> = registry().iter().flat_map(|p| p.sections()).collect();
+    let mut seen = 0;
+    for (spec, chosen) in [
+        (SPECS[2], "runtime.containerd."),
+        (SPECS[3], "runtime.crio."),
+        (SPECS[4], "runtime.docker."),
+        (SPECS[5], "runtime.mirantis."),
+        (SPECS[2], "kubelet."),
+    ] {
+        let filled = effective(spec, Os::Linux);
+        let section = chosen.split('.').next().unwrap();
+        let section = sections.iter().find(|s| s.name == section).unwrap();
+        for page in fields(section.name, section.schema.as_value()) {
+            let default = page.default.unwrap_or_default();
+            let is_value = default.starts_with('`') && default != "`[]`" && default != "`{}`";
+            let follows = default.contains("`kubernetes.version`") || default.contains("`runtime`");
+            if !page.path.starts_with(chosen)
+                || page.path.contains(['<', '['])
+                || !(is_value || follows)
+            {
+                continue;
+            }
+            let found = at(&filled, &page.path);
+            assert!(
+                matches!(found, Some(Effective::Leaf(_, Origin::Default(_)))),
+                "{}: {found:?}",
+                page.path
+            );
+            seen += 1;
+        }
+    }
+    assert!(seen > 25, "{seen}");
+}
