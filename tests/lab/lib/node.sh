@@ -103,8 +103,11 @@ kill_node() {
     rm -f "$STATE/$1/node/$2/supervisor"
     # A network namespace may outlive its processes for some seconds, and hold the name that the next boot needs.
     ip link delete dev "vb-$1-$2" 2>/dev/null || true
-    # What nspawn leaves when it is killed: an empty directory, and a lock named after the root.
+    # What nspawn leaves when it is killed: an empty directory, since systemd 256 a mount too without whose end the node
+    # does not boot again, and a lock named after the root.
     rmdir "/run/systemd/nspawn/propagate/$1-$2" 2>/dev/null || true
+    umount "/run/systemd/nspawn/unix-export/$1-$2" 2>/dev/null || true
+    rmdir "/run/systemd/nspawn/unix-export/$1-$2" 2>/dev/null || true
     rm -f "/run/systemd/nspawn/locks/inode-$(stat -c %d:%i "$STATE/$1/node/$2/root" 2>/dev/null)"
 }
 
