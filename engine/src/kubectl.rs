@@ -349,27 +349,46 @@ fn parse<T: DeserializeOwned>(call: &[&str], printed: &[u8]) -> Result<T, Kubect
     })
 }
 
-/// Returns what kubectl complained about in the end: its last error, after why a drain went on trying, if it did.
+/// Returns what kubectl complained about in the end: its last error, after why a drain went on trying, if it did. Lines of
+/// its log are for those who develop it, and count only where there are no others.
 fn last_words(complaints: &[u8]) -> Option<String> {
     let lines: Vec<&[u8]> = complaints
         .split(|byte| *byte == b'\n')
         .map(<[u8]>::trim_ascii)
         .filter(|line| !line.is_empty())
         .collect();
+    let (logged, said): (Vec<&[u8]>, Vec<_>) = lines
+        .into_iter()
+        .partition(|line| log_message(line).is_some());
     let last_with = |word: &[u8]| {
         let holds = |line: &&&[u8]| line.windows(word.len()).any(|part| part == word);
-        lines.iter().rev().find(holds)
+        said.iter().rev().find(holds).copied()
     };
     let tried = last_with(b"will retry");
-    let last = last_with(b"rror").or(lines.last());
+    let last = last_with(b"rror").or(said.last().copied());
+    let last = last.or_else(|| log_message(logged.last()?));
     let words: Vec<_> = tried
         .into_iter()
         .chain(last.filter(|last| tried != Some(*last)))
+        .map(shown)
         .collect();
-    (!words.is_empty()).then(|| {
-        let words: Vec<_> = words.into_iter().map(|line| shown(line)).collect();
-        words.join("; ")
-    })
+    (!words.is_empty()).then(|| words.join("; "))
+}
+
+/// Returns the message of a line of kubectl's own log, such as `E1125 12:00:00.000000    1234 memcache.go:265] message`.
+fn log_message(line: &[u8]) -> Option<&[u8]> {
+    let (severity, rest) = line.split_first()?;
+    let (date, rest) = rest.split_at_checked(4)?;
+    let is_log = b"IWEF".contains(severity)
+        && date.iter().all(u8::is_ascii_digit)
+        && rest.first() == Some(&b' ');
+    let end = rest.windows(2).position(|part| part == b"] ")?;
+    // Date, time, thread and place stand before the message.
+    let n_words = rest[..end]
+        .split(|byte| *byte == b' ')
+        .filter(|word| !word.is_empty())
+        .count();
+    (is_log && n_words == 3).then(|| rest[end + 2..].trim_ascii())
 }
 
 fn shown(text: &[u8]) -> String {
@@ -530,5 +549,35 @@ mod tests {
         );
         assert_eq!(last_words(b"a\nb\n").unwrap(), "b");
         assert_eq!(last_words(b"\n"), None);
+    }
+
+    #[test]
+    fn a_line_of_the_log_is_not_what_a_person_needs() {
+        let log = "E1125 12:00:00.000000    1234 memcache.go:265] \"Unhandled Error\" err=\"connection refused\"\n";
+        let refused = "The connection to the server localhost:8080 was refused\n";
+        for (said, expected) in [
+            (format!("{log}{log}{refused}"), refused.trim()),
+            (format!("{refused}{log}"), refused.trim()),
+            (format!("error: no\n{refused}{log}"), "error: no"),
+            (
+                log.to_owned(),
+                "\"Unhandled Error\" err=\"connection refused\"",
+            ),
+            (
+                "W0101 01:01:01.1 1 a.go:1] \x1b[2J\n".to_owned(),
+                "\\x1b[2J",
+            ),
+            // Not quite lines of the log.
+            (
+                "E1125 an error] of its own".to_owned(),
+                "E1125 an error] of its own",
+            ),
+            (
+                "Error from server (Forbidden): nodes is forbidden".to_owned(),
+                "Error from server (Forbidden): nodes is forbidden",
+            ),
+        ] {
+            assert_eq!(last_words(said.as_bytes()).unwrap(), expected);
+        }
     }
 }
