@@ -15,7 +15,11 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::cluster::{CRI_SOCKET, ClusterState, ClusterStep, Drain, KubeletConfig, NodeState};
+use crate::cluster::{
+    CRI_SOCKET, ClusterSnapshot, ClusterStep, Drain, KUBELET_CONFIG, KUBELET_CONFIG_KEY,
+    KubeletConfigEdit, KubeletConfigMap, NodeState, UNVERSIONED_SINCE, minor_of, unified_diff,
+    versioned_config,
+};
 use crate::name::NodeName;
 use crate::untrusted::escape_up_to;
 
@@ -28,15 +32,15 @@ const CALL_LIMIT: Duration = Duration::from_secs(90);
 /// What a call may take longer than it was told to wait.
 const GRACE: Duration = Duration::from_secs(60);
 
-/// Since this minor version the ConfigMap of kubelets has no version in its name.
-const UNVERSIONED_SINCE: u32 = 24;
-
 /// The most that kubectl may print: some ten thousand nodes.
 const OUTPUT_LIMIT: u64 = 512 << 20;
 
 /// How much of its complaints is kept, and how much of one is shown.
 const COMPLAINT_LIMIT: u64 = 64 << 10;
 const SHOWN: usize = 600;
+
+/// The argument that carries a patch.
+const PATCH: &str = "--patch=";
 
 /// How often it is looked whether kubectl has ended, and whether a node is ready.
 const POLL: Duration = Duration::from_millis(20);
@@ -83,6 +87,38 @@ pub enum KubectlError {
         /// What it is instead.
         state: String,
     },
+    /// What was to be edited is not as it was planned. Nothing was written.
+    #[error("the ConfigMap kube-system/{config_map} is not as it was planned")]
+    Changed {
+        /// The ConfigMap.
+        config_map: String,
+        /// What is different since it was planned, line by line.
+        lines: Vec<String>,
+    },
+    /// An edit was not made. Nothing was written.
+    #[error("the ConfigMap kube-system/{config_map} was not edited: {why}")]
+    NotEdited {
+        /// The ConfigMap.
+        config_map: String,
+        /// Why.
+        why: String,
+    },
+    /// It cannot be told whether an edit was made.
+    #[error("whether the ConfigMap kube-system/{config_map} was edited is not known: {why}")]
+    Unsure {
+        /// The ConfigMap.
+        config_map: String,
+        /// Why.
+        why: String,
+    },
+    /// An edit was made, and yet the text is another.
+    #[error(
+        "the ConfigMap kube-system/{config_map} was edited, and its text is another all the same"
+    )]
+    NotKept {
+        /// The ConfigMap.
+        config_map: String,
+    },
 }
 
 /// The operator's kubectl for one context.
@@ -90,15 +126,6 @@ pub enum KubectlError {
 pub struct Kubectl {
     program: String,
     context: Option<String>,
-}
-
-/// All that was read of a cluster at once.
-#[derive(Debug, Clone, Default)]
-pub struct ClusterSnapshot {
-    nodes: BTreeMap<String, NodeState>,
-    kubelet_config: Option<KubeletConfig>,
-    /// By minor version, as clusters before 1.24 have them.
-    versioned: BTreeMap<u32, KubeletConfig>,
 }
 
 impl Kubectl {
@@ -114,24 +141,38 @@ impl Kubectl {
     pub fn read(&self) -> Result<ClusterSnapshot, KubectlError> {
         let nodes: List<Node> = self.get(&["get", "nodes", "--output=json"])?;
         let nodes: BTreeMap<_, _> = nodes.items.into_iter().map(Node::named).collect();
-        let kubelet_config = self.kubelet_config("kubelet-config")?;
-        let mut versioned = BTreeMap::new();
-        if kubelet_config.is_none() {
-            let minors = nodes.values().filter_map(|node| minor_of(&node.kubelet));
-            let minors: BTreeSet<u32> = minors.filter(|minor| *minor < UNVERSIONED_SINCE).collect();
-            for minor in minors {
-                let config = self.kubelet_config(&format!("kubelet-config-1.{minor}"))?;
-                versioned.extend(config.map(|config| (minor, config)));
-            }
-        }
+        // Who may drain need not be allowed to read this, and most plans do without.
+        let (kubelet_configs, unread) = match self.kubelet_configs(&nodes) {
+            Ok(configs) => (configs, None),
+            Err(error) => (BTreeMap::new(), Some(error.to_string())),
+        };
         Ok(ClusterSnapshot {
             nodes,
-            kubelet_config,
-            versioned,
+            kubelet_configs,
+            unread,
         })
     }
 
-    fn kubelet_config(&self, name: &str) -> Result<Option<KubeletConfig>, KubectlError> {
+    /// Reads the configuration of kubelets; those of the versions that nodes have, where there is not one for all.
+    fn kubelet_configs(
+        &self,
+        nodes: &BTreeMap<String, NodeState>,
+    ) -> Result<BTreeMap<String, KubeletConfigMap>, KubectlError> {
+        if let Some(config) = self.kubelet_config(KUBELET_CONFIG)? {
+            return Ok([(KUBELET_CONFIG.to_owned(), config)].into());
+        }
+        let minors = nodes.values().filter_map(|node| minor_of(&node.kubelet));
+        let minors: BTreeSet<u32> = minors.filter(|minor| *minor < UNVERSIONED_SINCE).collect();
+        let mut versioned = BTreeMap::new();
+        for name in minors.into_iter().map(versioned_config) {
+            if let Some(config) = self.kubelet_config(&name)? {
+                versioned.insert(name, config);
+            }
+        }
+        Ok(versioned)
+    }
+
+    fn kubelet_config(&self, name: &str) -> Result<Option<KubeletConfigMap>, KubectlError> {
         let map: Option<ConfigMap> = self.get_one(&[
             "get",
             "configmap",
@@ -157,9 +198,57 @@ impl Kubectl {
         Ok(node.map(|node| node.named().1))
     }
 
-    /// Does one step to a node.
+    /// Edits the cluster's configuration of kubelets, and reads it again. What was edited already stays as it is; what is
+    /// another text than was planned is left alone, whoever is faster.
+    pub fn edit_kubelet_config(&self, edit: &KubeletConfigEdit) -> Result<(), KubectlError> {
+        let KubeletConfigEdit {
+            config_map,
+            cgroup_driver: _,
+            before,
+            after,
+        } = edit;
+        let text = |config: Option<KubeletConfigMap>| config.and_then(|config| config.text);
+        let changed = |found: Option<&String>| KubectlError::Changed {
+            config_map: config_map.clone(),
+            lines: changed_lines(before, found.map_or("", String::as_str)),
+        };
+        match text(self.kubelet_config(config_map)?) {
+            Some(found) if found == *after => return Ok(()),
+            Some(found) if found == *before => {}
+            found => return Err(changed(found.as_ref())),
+        }
+        let patched = self.call(&patch_call(edit), CALL_LIMIT);
+        let config_map = config_map.clone();
+        // Only the cluster can tell what became of it.
+        let found = match self.kubelet_config(&edit.config_map) {
+            Ok(found) => text(found),
+            Err(error) => {
+                let why = patched.err().unwrap_or(error).to_string();
+                return Err(KubectlError::Unsure { config_map, why });
+            }
+        };
+        if found.as_ref() == Some(after) {
+            return Ok(());
+        }
+        match patched {
+            Ok(()) => Err(KubectlError::NotKept { config_map }),
+            // What kubectl sent may still be under way.
+            Err(error @ KubectlError::TimedOut { .. }) => {
+                let why = error.to_string();
+                Err(KubectlError::Unsure { config_map, why })
+            }
+            Err(error) if found.as_ref() == Some(before) => {
+                let why = error.to_string();
+                Err(KubectlError::NotEdited { config_map, why })
+            }
+            Err(_) => Err(changed(found.as_ref())),
+        }
+    }
+
+    /// Does one step; one that is not of the whole cluster, to a node.
     pub fn perform(&self, step: &ClusterStep, node: &NodeName) -> Result<(), KubectlError> {
         match step {
+            ClusterStep::EditKubeletConfig(edit) => self.edit_kubelet_config(edit),
             ClusterStep::Cordon => self.call(&["cordon", "--", node.as_str()], CALL_LIMIT),
             ClusterStep::Drain(drain) => self.drain(*drain, node),
             ClusterStep::Annotate { key, value } => self.call(
@@ -239,19 +328,19 @@ impl Kubectl {
         }
     }
 
-    fn call(&self, call: &[&str], limit: Duration) -> Result<(), KubectlError> {
+    fn call(&self, call: &[impl AsRef<str>], limit: Duration) -> Result<(), KubectlError> {
         self.run(call, limit).map(drop)
     }
 
     /// Runs kubectl and returns what it printed.
-    fn run(&self, call: &[&str], limit: Duration) -> Result<Vec<u8>, KubectlError> {
+    fn run(&self, call: &[impl AsRef<str>], limit: Duration) -> Result<Vec<u8>, KubectlError> {
         let mut command = Command::new(&self.program);
         if let Some(context) = &self.context {
             command.arg(format!("--context={context}"));
         }
         let mut child = command
             .arg(REQUEST_TIMEOUT)
-            .args(call)
+            .args(call.iter().map(AsRef::as_ref))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -268,33 +357,50 @@ impl Kubectl {
         match status {
             Some(status) if status.success() => Ok(output),
             Some(status) => Err(KubectlError::Failed {
-                call: call.join(" "),
+                call: told(call),
                 said: last_words(&complaints).unwrap_or_else(|| status.to_string()),
             }),
             None => Err(KubectlError::TimedOut {
-                call: call.join(" "),
+                call: told(call),
                 limit,
             }),
         }
     }
 }
 
-impl ClusterSnapshot {
-    /// Returns what was seen of the cluster of one host.
-    pub fn of_node(&self, node: Option<&NodeName>) -> ClusterState {
-        let node = node.and_then(|node| self.nodes.get(node.as_str())).cloned();
-        let minor = node.as_ref().and_then(|node| minor_of(&node.kubelet));
-        let versioned = minor.and_then(|minor| self.versioned.get(&minor));
-        ClusterState {
-            kubelet_config: self.kubelet_config.clone().or_else(|| versioned.cloned()),
-            node,
-        }
-    }
+/// Returns the call that edits a ConfigMap as one: the API server itself compares the old text. It compares JSON byte by byte;
+/// that fits, since kubectl writes the patch anew as Go does.
+fn patch_call(edit: &KubeletConfigEdit) -> [String; 7] {
+    let path = format!("/data/{KUBELET_CONFIG_KEY}");
+    let patch = serde_json::json!([
+        { "op": "test", "path": path, "value": edit.before },
+        { "op": "replace", "path": path, "value": edit.after },
+    ]);
+    [
+        "patch".to_owned(),
+        "configmap".to_owned(),
+        "--namespace=kube-system".to_owned(),
+        "--type=json".to_owned(),
+        format!("{PATCH}{patch}"),
+        "--".to_owned(),
+        edit.config_map.clone(),
+    ]
 }
 
-/// Returns the minor version of `v1.31.2`.
-fn minor_of(version: &str) -> Option<u32> {
-    version.strip_prefix("v1.")?.split('.').next()?.parse().ok()
+/// Returns a call as it is told to people: without the texts that it carries.
+fn told(call: &[impl AsRef<str>]) -> String {
+    let words = call.iter().map(|word| match word.as_ref() {
+        word if word.starts_with(PATCH) => "--patch=...",
+        word => word,
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// Returns the lines that went away and those that are new, fit for a terminal.
+fn changed_lines(planned: &str, found: &str) -> Vec<String> {
+    let diff = unified_diff(planned, found);
+    let changed = diff.lines().filter(|line| line.starts_with(['-', '+']));
+    changed.map(|line| shown(line.as_bytes())).collect()
 }
 
 /// Waits for the end of kubectl; none if it had to be killed.
@@ -466,24 +572,25 @@ impl Node {
 
 #[derive(Deserialize)]
 struct ConfigMap {
-    metadata: Metadata,
     #[serde(default)]
     data: BTreeMap<String, String>,
 }
 
 impl ConfigMap {
     /// Reads the configuration in it; one that cannot be read says nothing.
-    fn kubelet_config(self) -> KubeletConfig {
+    fn kubelet_config(mut self) -> KubeletConfigMap {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Written {
             cgroup_driver: Option<String>,
         }
-        let text = self.data.get("kubelet");
-        let written: Option<Written> = text.and_then(|text| serde_yaml::from_str(text).ok());
-        KubeletConfig {
-            name: self.metadata.name,
+        let text = self.data.remove(KUBELET_CONFIG_KEY);
+        let written: Option<Written> = text
+            .as_ref()
+            .and_then(|text| serde_yaml::from_str(text).ok());
+        KubeletConfigMap {
             cgroup_driver: written.and_then(|written| written.cgroup_driver),
+            text,
         }
     }
 }
@@ -579,5 +686,23 @@ mod tests {
         ] {
             assert_eq!(last_words(said.as_bytes()).unwrap(), expected);
         }
+    }
+
+    #[test]
+    fn a_patch_is_not_told_in_full() {
+        let edit = KubeletConfigEdit {
+            config_map: "kubelet-config".to_owned(),
+            cgroup_driver: "systemd".to_owned(),
+            before: "a\n".to_owned(),
+            after: "\"b\"\r\n".to_owned(),
+        };
+        let call = patch_call(&edit);
+        assert_eq!(
+            told(&call),
+            "patch configmap --namespace=kube-system --type=json --patch=... -- kubelet-config"
+        );
+        let patch: serde_json::Value = serde_json::from_str(&call[4][PATCH.len()..]).unwrap();
+        assert_eq!(patch[0]["value"], edit.before);
+        assert_eq!(patch[1]["value"], edit.after);
     }
 }

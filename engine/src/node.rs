@@ -92,7 +92,7 @@ impl<'a> Bracket<'a> {
         let found = match self.kubectl.node(&self.cluster.node) {
             Ok(node) => ClusterState {
                 node,
-                kubelet_config: None,
+                ..ClusterState::default()
             },
             Err(error) => return Some(unreachable(&error)),
         };
