@@ -59,12 +59,14 @@ impl ApiServer {
             .env("KUBECONFIG", &self.kubeconfig))
     }
 
-    /// Says for a kubelet which runtime it uses. The kubectl of Debian 12 cannot.
-    fn tell_runtime(&self, node: &str, runtime: &str) {
+    /// Says for a kubelet that it is ready, since when it runs, and which runtime it uses. The kubectl of Debian 12 cannot.
+    fn tell_status(&self, node: &str, since: &str, runtime: &str) {
         let server = "jsonpath={.clusters[0].cluster.server}";
         let server = self.kubectl(&["config", "view", "-o", server]).stdout;
-        let status =
-            format!(r#"{{"status":{{"nodeInfo":{{"containerRuntimeVersion":"{runtime}"}}}}}}"#);
+        let status = serde_json::json!({ "status": {
+            "conditions": [{ "type": "Ready", "status": "True", "lastHeartbeatTime": since }],
+            "nodeInfo": { "containerRuntimeVersion": runtime },
+        } });
         let told = run(Command::new("curl")
             .args([
                 "-sf",
@@ -73,7 +75,7 @@ impl ApiServer {
                 "-H",
                 "Content-Type: application/merge-patch+json",
             ])
-            .args(["--data", &status])
+            .args(["--data", &status.to_string()])
             .arg(format!("{server}/api/v1/nodes/{node}/status")));
         assert_eq!(told.code, Some(0), "{told:#?}");
     }
@@ -226,7 +228,17 @@ fn join(lab: &Lab, node: &str, flags: &str) {
     lab.wait_until(node, "test -s /run/kubelet/runtime");
 }
 
-/// Does something while the nodes tell the API server which runtime their kubelets use.
+/// Tells the API server what the kubelet of a node would, if it runs. Returns since when that runs.
+fn report_status(lab: &Lab, api: &ApiServer, node: &str) -> Option<String> {
+    let asked = "cat /run/kubelet/runtime && \
+                 date -u -d \"$(systemctl show -P ActiveEnterTimestamp kubelet)\" +%Y-%m-%dT%H:%M:%SZ";
+    let told = lab.on(node, asked).stdout;
+    let (runtime, since) = told.trim().split_once('\n')?;
+    api.tell_status(node, since, runtime);
+    Some(since.to_owned())
+}
+
+/// Does something while the nodes tell the API server since when their kubelets run, and which runtime they use.
 fn while_kubelets_report<R>(
     lab: &Lab,
     api: &ApiServer,
@@ -244,10 +256,7 @@ fn while_kubelets_report<R>(
         scope.spawn(|| {
             while !ended.load(Ordering::SeqCst) {
                 for node in nodes {
-                    let runtime = lab.on(node, "cat /run/kubelet/runtime").stdout;
-                    if !runtime.is_empty() {
-                        api.tell_runtime(node, runtime.trim());
-                    }
+                    let _told = report_status(lab, api, node);
                 }
                 std::thread::sleep(Duration::from_millis(500));
             }
@@ -377,7 +386,10 @@ fn the_driver_of_a_cluster_is_migrated_as_one_plan() {
         assert_eq!(plan.stdout.matches(said).count(), 1, "{said}: {plan:#?}");
     }
     assert!(!plan.stdout.contains("note:"), "{plan:#?}");
-    let applied = told(lab.bare("apply").args(["plan", "--json"]), &api);
+    let before = report_status(&lab, &api, "a").unwrap();
+    let applied = while_kubelets_report(&lab, &api, &["a", "b"], || {
+        told(lab.bare("apply").args(["plan", "--json"]), &api)
+    });
     assert_eq!(applied.code, Some(0), "{applied:#?}");
     let report: serde_json::Value = serde_json::from_str(&applied.stdout).unwrap();
     let step = &report["report"]["clusters"][0]["steps"][0];
@@ -400,6 +412,11 @@ fn the_driver_of_a_cluster_is_migrated_as_one_plan() {
         api.kubelet_config(),
         KUBELET_CONFIG.replace("cgroupfs", "systemd")
     );
+    // The cluster took the node for ready all the time. It was let back in when its new kubelet had said so.
+    let log = std::fs::read_to_string(&api.log).unwrap();
+    let place = |is: &dyn Fn(&str) -> bool| log.lines().position(is).unwrap();
+    let anew = place(&|line| line.contains("/nodes/a/status ") && !line.contains(&before));
+    assert!(anew < place(&|line| word(line) == "uncordon a"), "{log}");
     for node in ["a", "b"] {
         assert_stopped_and_started_in_order(&lab, node);
     }

@@ -195,6 +195,9 @@ pub enum ClusterStep {
     AwaitReady {
         /// The name of the runtime, such as `containerd`; whichever if none.
         runtime: Option<String>,
+        /// The kubelet restarts meanwhile, so it must say so anew: a cluster takes a node for ready for a while after its kubelet
+        /// stopped.
+        anew: bool,
         /// How long it may take, in seconds.
         seconds: u32,
     },
@@ -332,6 +335,15 @@ pub fn node_of(cluster: &Cluster, host: &HostName) -> Option<NodeName> {
         .or_else(|| host.as_str().to_ascii_lowercase().parse().ok())
 }
 
+/// What the changes of a host do to its node.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Impact {
+    /// Pods are stopped, or lose their runtime.
+    pub loses_pods: bool,
+    /// The kubelet is stopped and started.
+    pub restarts_kubelet: bool,
+}
+
 /// Returns what must be done to the cluster around the changes of a host that is a node of it.
 ///
 /// A node whose pods would be lost is drained first, and let back in once it is ready. Annotations are set where the node
@@ -340,8 +352,12 @@ pub fn bracket(
     cluster: &Cluster,
     host: &HostName,
     observed: &ClusterState,
-    loses_pods: bool,
+    impact: Impact,
 ) -> Option<ClusterPlan> {
+    let Impact {
+        loses_pods,
+        restarts_kubelet,
+    } = impact;
     let node = node_of(cluster, host)?;
     let mut plan = ClusterPlan {
         context: cluster.context.clone(),
@@ -381,6 +397,7 @@ pub fn bracket(
     if drain.is_some() {
         plan.after.push(ClusterStep::AwaitReady {
             runtime: cluster.runtime.as_ref().map(|runtime| runtime.name.clone()),
+            anew: restarts_kubelet,
             seconds: READY_SECONDS,
         });
         if !state.unschedulable {
@@ -449,7 +466,11 @@ mod tests {
             }),
             unread: None,
         };
-        bracket(cluster, &"Worker1".parse().unwrap(), &observed, loses_pods).unwrap()
+        let impact = Impact {
+            loses_pods,
+            restarts_kubelet: loses_pods,
+        };
+        bracket(cluster, &"Worker1".parse().unwrap(), &observed, impact).unwrap()
     }
 
     fn words(steps: &[ClusterStep]) -> Vec<&'static str> {
@@ -543,7 +564,7 @@ mod tests {
             cgroup_driver: Some("systemd".to_owned()),
             ..Cluster::default()
         };
-        let plan = bracket(&cluster, &"a".parse().unwrap(), &unread, false).unwrap();
+        let plan = bracket(&cluster, &"a".parse().unwrap(), &unread, Impact::default()).unwrap();
         assert!(plan.notes[0].ends_with("is unknown: forbidden"), "{plan:?}");
     }
 

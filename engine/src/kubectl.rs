@@ -121,6 +121,15 @@ pub enum KubectlError {
     },
 }
 
+/// The node that steps are done to.
+#[derive(Debug, Clone)]
+pub struct Subject {
+    /// Its name.
+    pub node: NodeName,
+    /// When its kubelet last told of itself before it was restarted; none if nobody looked, or if it never did.
+    pub heartbeat: Option<String>,
+}
+
 /// The operator's kubectl for one context.
 #[derive(Debug, Clone)]
 pub struct Kubectl {
@@ -187,15 +196,24 @@ impl Kubectl {
 
     /// Reads one node; none if the cluster has none of that name.
     pub fn node(&self, node: &NodeName) -> Result<Option<NodeState>, KubectlError> {
-        let node: Option<Node> = self.get_one(&[
+        Ok(self.get_node(node)?.map(|node| node.named().1))
+    }
+
+    /// Reads when the kubelet of a node last told of itself.
+    pub fn heartbeat(&self, node: &NodeName) -> Result<Option<String>, KubectlError> {
+        let node = self.get_node(node)?;
+        Ok(node.and_then(|node| node.ready()?.last_heartbeat_time.clone()))
+    }
+
+    fn get_node(&self, node: &NodeName) -> Result<Option<Node>, KubectlError> {
+        self.get_one(&[
             "get",
             "node",
             "--ignore-not-found",
             "--output=json",
             "--",
             node.as_str(),
-        ])?;
-        Ok(node.map(|node| node.named().1))
+        ])
     }
 
     /// Edits the cluster's configuration of kubelets, and reads it again. What was edited already stays as it is; what is
@@ -246,7 +264,8 @@ impl Kubectl {
     }
 
     /// Does one step; one that is not of the whole cluster, to a node.
-    pub fn perform(&self, step: &ClusterStep, node: &NodeName) -> Result<(), KubectlError> {
+    pub fn perform(&self, step: &ClusterStep, subject: &Subject) -> Result<(), KubectlError> {
+        let node = &subject.node;
         match step {
             ClusterStep::EditKubeletConfig(edit) => self.edit_kubelet_config(edit),
             ClusterStep::Cordon => self.call(&["cordon", "--", node.as_str()], CALL_LIMIT),
@@ -262,8 +281,13 @@ impl Kubectl {
                 ],
                 CALL_LIMIT,
             ),
-            ClusterStep::AwaitReady { runtime, seconds } => {
-                self.await_ready(node, runtime.as_deref(), *seconds)
+            ClusterStep::AwaitReady {
+                runtime,
+                anew,
+                seconds,
+            } => {
+                let heard = subject.heartbeat.as_deref().filter(|_| *anew);
+                self.await_ready(node, runtime.as_deref(), heard, *seconds)
             }
             ClusterStep::Uncordon => self.call(&["uncordon", "--", node.as_str()], CALL_LIMIT),
         }
@@ -287,24 +311,23 @@ impl Kubectl {
         self.call(&call, limit)
     }
 
-    /// Looks at the node until it is ready, however often the API server does not answer meanwhile.
+    /// Looks at the node until it is ready, however often the API server does not answer meanwhile. What its kubelet told at
+    /// the time that was heard of already does not count.
     fn await_ready(
         &self,
         node: &NodeName,
         runtime: Option<&str>,
+        heard: Option<&str>,
         seconds: u32,
     ) -> Result<(), KubectlError> {
         let deadline = Instant::now() + Duration::from_secs(seconds.into());
         loop {
-            let seen = self.node(node);
-            let state = match &seen {
+            let seen = self.get_node(node);
+            let state = match seen {
                 Ok(None) => "is gone from the cluster".to_owned(),
-                Ok(Some(state)) if !state.ready => "is not ready".to_owned(),
-                Ok(Some(state)) => match runtime {
-                    Some(name) if !state.runtime.starts_with(&format!("{name}://")) => {
-                        format!("still uses {}", shown(state.runtime.as_bytes()))
-                    }
-                    Some(_) | None => return Ok(()),
+                Ok(Some(node)) => match node.shortcoming(runtime, heard) {
+                    Some(shortcoming) => shortcoming,
+                    None => return Ok(()),
                 },
                 Err(error) => format!("cannot be seen: {error}"),
             };
@@ -538,10 +561,12 @@ struct NodeStatus {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Condition {
     #[serde(rename = "type")]
     kind: String,
     status: String,
+    last_heartbeat_time: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -554,11 +579,36 @@ struct NodeVersions {
 }
 
 impl Node {
+    /// Returns what its kubelet last told about whether it is ready.
+    fn ready(&self) -> Option<&Condition> {
+        let mut conditions = self.status.conditions.iter();
+        conditions.find(|condition| condition.kind == "Ready")
+    }
+
+    fn is_ready(&self) -> bool {
+        self.ready()
+            .is_some_and(|condition| condition.status == "True")
+    }
+
+    /// Returns what the node lacks to be ready with a runtime, as its kubelet tells since it was last heard of.
+    fn shortcoming(&self, runtime: Option<&str>, heard: Option<&str>) -> Option<String> {
+        let told = self
+            .ready()
+            .and_then(|condition| condition.last_heartbeat_time.as_deref());
+        let used = &self.status.node_info.container_runtime_version;
+        if !self.is_ready() {
+            Some("is not ready".to_owned())
+        } else if heard.is_some() && told == heard {
+            Some("has not told of itself since its kubelet restarted".to_owned())
+        } else if runtime.is_some_and(|name| !used.starts_with(&format!("{name}://"))) {
+            Some(format!("still uses {}", shown(used.as_bytes())))
+        } else {
+            None
+        }
+    }
+
     fn named(mut self) -> (String, NodeState) {
-        let conditions = &self.status.conditions;
-        let ready = conditions
-            .iter()
-            .any(|condition| condition.kind == "Ready" && condition.status == "True");
+        let ready = self.is_ready();
         let state = NodeState {
             unschedulable: self.spec.unschedulable,
             ready,
@@ -704,5 +754,55 @@ mod tests {
         let patch: serde_json::Value = serde_json::from_str(&call[4][PATCH.len()..]).unwrap();
         assert_eq!(patch[0]["value"], edit.before);
         assert_eq!(patch[1]["value"], edit.after);
+    }
+
+    #[test]
+    fn a_node_is_ready_when_its_kubelet_says_so_anew() {
+        let node = |status: &str, told: &str| -> Node {
+            serde_json::from_value(serde_json::json!({
+                "metadata": { "name": "a" },
+                "status": {
+                    "conditions": [
+                        { "type": "MemoryPressure", "status": "False", "lastHeartbeatTime": "x" },
+                        { "type": "Ready", "status": status, "lastHeartbeatTime": told },
+                    ],
+                    "nodeInfo": { "containerRuntimeVersion": "containerd://1.7.24" },
+                },
+            }))
+            .unwrap()
+        };
+        let (before, after) = ("2026-01-01T00:00:00Z", "2026-01-01T00:00:09Z");
+        for (node, runtime, heard, lacks) in [
+            (node("True", before), None, None, None),
+            (
+                node("True", before),
+                None,
+                Some(before),
+                Some("has not told of itself"),
+            ),
+            (node("True", after), None, Some(before), None),
+            (
+                node("False", after),
+                None,
+                Some(before),
+                Some("is not ready"),
+            ),
+            (node("Unknown", before), None, None, Some("is not ready")),
+            (node("True", after), Some("containerd"), Some(before), None),
+            (
+                node("True", after),
+                Some("cri-o"),
+                Some(before),
+                Some("still uses containerd"),
+            ),
+        ] {
+            let found = node.shortcoming(runtime, heard);
+            match lacks {
+                Some(lacks) => assert!(found.unwrap().starts_with(lacks)),
+                None => assert_eq!(found, None),
+            }
+        }
+        let silent: Node = serde_json::from_str(r#"{ "metadata": { "name": "a" } }"#).unwrap();
+        assert_eq!(silent.shortcoming(None, None).unwrap(), "is not ready");
     }
 }

@@ -393,7 +393,10 @@ mod tests {
         assert!(
             matches!(
                 cluster.after[..],
-                [ClusterStep::AwaitReady { .. }, ClusterStep::Uncordon]
+                [
+                    ClusterStep::AwaitReady { anew: true, .. },
+                    ClusterStep::Uncordon
+                ]
             ),
             "{cluster:?}"
         );

@@ -27,12 +27,21 @@ pub(crate) fn words(step: &ClusterStep) -> String {
         ClusterStep::Cordon => "cordon the node".to_owned(),
         ClusterStep::Drain(drain) => drain_words(*drain),
         ClusterStep::Annotate { key, value } => format!("annotate the node with {key}={value}"),
-        ClusterStep::AwaitReady { runtime, seconds } => {
+        ClusterStep::AwaitReady {
+            runtime,
+            anew,
+            seconds,
+        } => {
             let with = match runtime {
                 Some(runtime) => format!(" with {runtime}"),
                 None => String::new(),
             };
-            format!("wait until the node is ready{with}, {seconds} s at most")
+            let anew = if *anew {
+                ", by what its kubelet says anew"
+            } else {
+                ""
+            };
+            format!("wait until the node is ready{with}{anew}, {seconds} s at most")
         }
         ClusterStep::Uncordon => "uncordon the node".to_owned(),
     }

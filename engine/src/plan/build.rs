@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::check::Checked;
-use crate::cluster::{Cluster, ClusterPlan, bracket, unified_diff};
+use crate::cluster::{Cluster, ClusterPlan, Impact, bracket, unified_diff};
 use crate::graph::{Graph, GraphNode, Predecessor};
 use crate::name::{Digest, HostName, ResourceId, UnitName};
 use crate::plan::{Change, HostPlan, Unplanned, Verdict};
@@ -18,6 +18,9 @@ use crate::resource::{
 use crate::source::Position;
 use crate::state::State;
 use crate::step::{Disruption, Step};
+
+/// The unit of the kubelet.
+const KUBELET: &str = "kubelet.service";
 
 /// Plans one host.
 pub fn plan_host(
@@ -92,6 +95,21 @@ fn need(cluster: &Cluster, changes: &[Arc<Change>]) -> Option<&'static str> {
             .driver_to_set()
             .map(|_| "the cluster's kubelet-config comes before its nodes")
     }
+}
+
+/// Whether the kubelet is stopped or started.
+fn restarts_kubelet(changes: &[Arc<Change>]) -> bool {
+    let restarts = |step: &Step| {
+        matches!(
+            step,
+            Step::StartUnit { name, .. } | Step::PauseUnit { name } | Step::RestartUnit { name, .. }
+                if name.as_str() == KUBELET
+        )
+    };
+    changes
+        .iter()
+        .flat_map(|change| &change.steps)
+        .any(restarts)
 }
 
 fn loses_pods(changes: &[Arc<Change>]) -> bool {
@@ -181,7 +199,10 @@ fn cluster(
         graph.cluster()?,
         host,
         observed.cluster.as_ref()?,
-        loses_pods(changes),
+        Impact {
+            loses_pods: loses_pods(changes),
+            restarts_kubelet: restarts_kubelet(changes),
+        },
     )
 }
 
