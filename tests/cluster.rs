@@ -228,6 +228,20 @@ fn join(lab: &Lab, node: &str, flags: &str) {
     lab.wait_until(node, "test -s /run/kubelet/runtime");
 }
 
+/// Boots nodes that have joined a cluster, with containerd 1.6.
+fn joined(nodes: &[&str]) -> Option<Lab> {
+    let images: Vec<_> = nodes
+        .iter()
+        .map(|node| format!("{node}=bookworm-containerd"))
+        .collect();
+    let images: Vec<&str> = images.iter().map(String::as_str).collect();
+    let lab = Lab::boot(&images)?;
+    for node in nodes {
+        join(&lab, node, REMOTE);
+    }
+    Some(lab)
+}
+
 /// Tells the API server what the kubelet of a node would, if it runs. Returns since when that runs.
 fn report_status(lab: &Lab, api: &ApiServer, node: &str) -> Option<String> {
     let asked = "cat /run/kubelet/runtime && \
@@ -270,6 +284,14 @@ fn told(command: &mut Command, api: &ApiServer) -> Ran {
     run(command.env("KUBECONFIG", &api.kubeconfig))
 }
 
+/// Saves a plan as `plan`, which must go well.
+fn planned(lab: &Lab, spec: &Path, api: &ApiServer) -> Ran {
+    let mut plan = lab.hardstand("plan", spec);
+    let plan = told(plan.args(["--out", "plan"]), api);
+    assert_eq!(plan.code, Some(0), "{plan:#?}");
+    plan
+}
+
 fn expect_nothing_left(lab: &Lab, spec: &Path, api: &ApiServer) {
     let mut plan = lab.hardstand("plan", spec);
     let again = told(plan.arg("--detailed-exitcode"), api);
@@ -283,18 +305,14 @@ const DRIVER: &str = "cluster: { drain: { timeoutSeconds: 8 } }\nruntime: { cont
 
 #[test]
 fn another_driver_drains_one_node_after_the_other() {
-    let Some(lab) = Lab::boot(&["a=bookworm-containerd", "b=bookworm-containerd"]) else {
+    let Some(lab) = joined(&["a", "b"]) else {
         return;
     };
-    for node in ["a", "b"] {
-        join(&lab, node, REMOTE);
-    }
     let api = ApiServer::start(&lab, &["a", "b"], &[], "containerd://1.6.20");
     // A person cordoned b, and it stays so.
     assert_eq!(api.kubectl(&["cordon", "b"]).code, Some(0));
     let spec = lab.spec(DRIVER);
-    let plan = told(lab.hardstand("plan", &spec).args(["--out", "plan"]), &api);
-    assert_eq!(plan.code, Some(0), "{plan:#?}");
+    let plan = planned(&lab, &spec, &api);
     for said in [
         "@ cordon the node",
         "@ drain the node within 8 s",
@@ -364,16 +382,12 @@ fn with_edit() -> String {
 
 #[test]
 fn the_driver_of_a_cluster_is_migrated_as_one_plan() {
-    let Some(lab) = Lab::boot(&["a=bookworm-containerd", "b=bookworm-containerd"]) else {
+    let Some(lab) = joined(&["a", "b"]) else {
         return;
     };
-    for node in ["a", "b"] {
-        join(&lab, node, REMOTE);
-    }
     let api = ApiServer::start(&lab, &["a", "b"], &[], "containerd://1.6.20");
     let spec = Path::new(EXAMPLES).join("cgroup-driver/node.yaml");
-    let plan = told(lab.hardstand("plan", &spec).args(["--out", "plan"]), &api);
-    assert_eq!(plan.code, Some(0), "{plan:#?}");
+    let plan = planned(&lab, &spec, &api);
     for said in [
         "@ set cgroupDriver to systemd in the ConfigMap kube-system/kubelet-config-1.23",
         "changes nothing on nodes by itself",
@@ -425,17 +439,13 @@ fn the_driver_of_a_cluster_is_migrated_as_one_plan() {
 
 #[test]
 fn a_configuration_that_somebody_else_edits_is_left_alone_and_so_are_the_nodes() {
-    let Some(lab) = Lab::boot(&["a=bookworm-containerd"]) else {
+    let Some(lab) = joined(&["a"]) else {
         return;
     };
-    join(&lab, "a", REMOTE);
     let api = ApiServer::start(&lab, &["a"], &[], "containerd://1.6.20");
     let before = lab.ask("a", STATE);
     let spec = lab.spec(&with_edit());
-    let plan = || {
-        let plan = told(lab.hardstand("plan", &spec).args(["--out", "plan"]), &api);
-        assert_eq!(plan.code, Some(0), "{plan:#?}");
-    };
+    let plan = || planned(&lab, &spec, &api);
     let apply = |code: i32| {
         let applied = told(lab.bare("apply").arg("plan"), &api);
         assert_eq!(applied.code, Some(code), "{applied:#?}");
@@ -443,7 +453,7 @@ fn a_configuration_that_somebody_else_edits_is_left_alone_and_so_are_the_nodes()
     };
 
     // Between plan and apply.
-    plan();
+    let _plan = plan();
     let theirs = format!("{KUBELET_CONFIG}maxPods: 50\n");
     api.patch_kubelet_config(&serde_json::json!({ "data": { "kubelet": theirs } }));
     let stale = apply(3);
@@ -453,7 +463,7 @@ fn a_configuration_that_somebody_else_edits_is_left_alone_and_so_are_the_nodes()
     assert_eq!(api.kubelet_config(), theirs);
 
     // While it is edited.
-    plan();
+    let _plan = plan();
     let faster = format!("{theirs}# mine\n");
     api.patch_kubelet_config(
         &serde_json::json!({ "metadata": { "annotations": { "standin/faster": faster } } }),
@@ -470,7 +480,7 @@ fn a_configuration_that_somebody_else_edits_is_left_alone_and_so_are_the_nodes()
     assert_eq!(lab.ask("a", STATE), before);
 
     // By another run with the same plan.
-    plan();
+    let _plan = plan();
     let done = faster.replace("cgroupfs", "systemd");
     api.patch_kubelet_config(&serde_json::json!({ "data": { "kubelet": done } }));
     let applied = apply(0);
@@ -489,10 +499,9 @@ fn a_configuration_that_somebody_else_edits_is_left_alone_and_so_are_the_nodes()
 
 #[test]
 fn a_cluster_that_refuses_or_cannot_be_asked_keeps_its_nodes_as_they_are() {
-    let Some(lab) = Lab::boot(&["a=bookworm-containerd"]) else {
+    let Some(lab) = joined(&["a"]) else {
         return;
     };
-    join(&lab, "a", REMOTE);
     let before = lab.ask("a", STATE);
     let spec = lab.spec(&with_edit());
     let state = cluster(&["a"], &[], "containerd://1.6.20");
@@ -518,19 +527,13 @@ fn a_cluster_that_refuses_or_cannot_be_asked_keeps_its_nodes_as_they_are() {
     assert_eq!(api.history(), [""; 0]);
     // Who does not ask for the edit gets the rest of the plan.
     let reading = lab.spec(DRIVER);
-    let plan = told(&mut lab.hardstand("plan", &reading), &api);
-    assert_eq!(plan.code, Some(0), "{plan:#?}");
+    let plan = planned(&lab, &reading, &api);
     for said in [
         "@ drain the node",
         "note: whether the cluster's kubelet-config",
     ] {
         assert!(plan.stdout.contains(said), "{said}: {plan:#?}");
     }
-    let plan = told(
-        lab.hardstand("plan", &reading).args(["--out", "plan"]),
-        &api,
-    );
-    assert_eq!(plan.code, Some(0), "{plan:#?}");
     let elsewhere =
         lab.spec(&with_edit().replace("cluster: {", "cluster: { kubectl: { context: other },"));
     let other = told(&mut lab.hardstand("plan", &elsewhere), &api);
@@ -574,10 +577,9 @@ fn a_cluster_that_refuses_or_cannot_be_asked_keeps_its_nodes_as_they_are() {
 
 #[test]
 fn a_run_that_is_interrupted_at_the_cluster_goes_on_with_the_nodes_the_next_time() {
-    let Some(lab) = Lab::boot(&["a=bookworm-containerd"]) else {
+    let Some(lab) = joined(&["a"]) else {
         return;
     };
-    join(&lab, "a", REMOTE);
     let api = ApiServer::start(&lab, &["a"], &[], "containerd://1.6.20");
     let before = lab.ask("a", STATE);
     let spec = lab.spec(&with_edit());
@@ -630,10 +632,9 @@ fn flat(text: &str) -> String {
 
 #[test]
 fn a_node_that_cannot_be_drained_is_left_as_it_was() {
-    let Some(lab) = Lab::boot(&["a=bookworm-containerd"]) else {
+    let Some(lab) = joined(&["a"]) else {
         return;
     };
-    join(&lab, "a", REMOTE);
     let api = ApiServer::start(&lab, &["a"], &["a"], "containerd://1.6.20");
     let state = "sha256sum /etc/containerd/config.toml /var/lib/kubelet/config.yaml; \
                  systemctl show -P InvocationID kubelet containerd; cat /var/lib/hardstand/generation 2>&1";
@@ -658,8 +659,7 @@ fn a_node_that_cannot_be_drained_is_left_as_it_was() {
     );
 
     // What was planned is not what is there any more.
-    let planned = told(lab.hardstand("plan", &spec).args(["--out", "plan"]), &api);
-    assert_eq!(planned.code, Some(0), "{planned:#?}");
+    let _plan = planned(&lab, &spec, &api);
     assert_eq!(api.kubectl(&["cordon", "a"]).code, Some(0));
     let stale = told(lab.bare("apply").arg("plan"), &api);
     assert_eq!(stale.code, Some(3), "{stale:#?}");
@@ -671,12 +671,9 @@ fn a_node_that_cannot_be_drained_is_left_as_it_was() {
 
 #[test]
 fn a_node_that_did_not_converge_stays_cordoned_and_the_next_is_not_drained() {
-    let Some(lab) = Lab::boot(&["a=bookworm-containerd", "b=bookworm-containerd"]) else {
+    let Some(lab) = joined(&["a", "b"]) else {
         return;
     };
-    for node in ["a", "b"] {
-        join(&lab, node, REMOTE);
-    }
     // containerd starts with the old driver only.
     let _broken = lab.ask(
         "a",
@@ -726,8 +723,7 @@ fn docker_gives_way_to_containerd() {
     ] {
         assert!(before.contains(said), "{said}: {before}");
     }
-    let plan = told(lab.hardstand("plan", &spec).args(["--out", "plan"]), &api);
-    assert_eq!(plan.code, Some(0), "{plan:#?}");
+    let plan = planned(&lab, &spec, &api);
     assert!(plan.stdout.contains("autoremove"), "{plan:#?}");
     let applied = while_kubelets_report(&lab, &api, &["a"], || {
         told(lab.bare("apply").arg("plan"), &api)
