@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use crate::support::{EXAMPLES, Lab};
 
 /// Examples in directories, with the test that applies each.
-const ELSEWHERE: [(&str, &str); 4] = [
+const ELSEWHERE: [(&str, &str); 5] = [
+    ("cgroup-driver/node.yaml", include_str!("cluster.rs")),
     ("crio/node.yaml", include_str!("crio.rs")),
     ("docker/node.yaml", include_str!("docker.rs")),
     ("off-docker/node.yaml", include_str!("cluster.rs")),

@@ -1,6 +1,6 @@
 //! What happens when the controller, the connection or the node's own runner dies in the middle.
 
-use crate::support::{Lab, finish, run, start, wait_for};
+use crate::support::{Lab, finish, interrupt, run, start, wait_for};
 
 /// A change whose restart takes long enough to be interrupted.
 const SLOW: &str = "runtime: { containerd: {} }\nsysctls: { net.ipv4.ip_forward: 1 }";
@@ -103,11 +103,7 @@ fn an_interrupt_starts_no_new_host_and_lets_the_running_one_finish() {
     let spec = lab.spec(SLOW);
     let applying = start(lab.hardstand("apply", &spec).arg("--yes").arg("--forks=1"));
     lab.wait_until("a", "test -e /var/lib/hardstand/active");
-    let interrupted = std::process::Command::new("kill")
-        .arg("-INT")
-        .arg(applying.id().to_string())
-        .status();
-    assert!(interrupted.is_ok_and(|status| status.success()));
+    interrupt(&applying);
     let applied = finish(applying);
     assert_eq!(applied.code, Some(130), "{applied:#?}");
     wait_for("a is done", || {

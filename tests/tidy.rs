@@ -22,7 +22,7 @@ const STAGES: [&[&str]; 11] = [
     &["plan", "event", "report"],
     &["farside", "transport", "fleet", "kubectl"],
     &["compile", "effective", "probe"],
-    &["apply", "node"],
+    &["apply", "cluster_wide", "node"],
     &["pipeline"],
 ];
 

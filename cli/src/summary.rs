@@ -37,7 +37,7 @@ pub(crate) struct PlanSummary {
     pub(crate) pod_losses: usize,
     /// Changes that only a reboot brings about.
     pub(crate) reboots: usize,
-    /// Hosts on which apply would change something: those that change and that no check keeps it from.
+    /// Hosts on which apply would change something: those that change and that nothing keeps it from.
     pub(crate) appliable_hosts: usize,
     /// Hosts whose plan is not applied because of what checks found.
     pub(crate) blocked_hosts: usize,
@@ -48,6 +48,12 @@ pub(crate) struct PlanSummary {
     /// Nodes that are cordoned and drained first.
     #[serde(skip_serializing_if = "is_zero")]
     pub(crate) drained_nodes: usize,
+    /// Edits of what clusters hold for all their nodes.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) cluster_edits: usize,
+    /// Clusters that could not be asked.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) unasked_clusters: usize,
     /// Whether anything changes at all.
     pub(crate) changes: bool,
 }
@@ -70,7 +76,17 @@ impl PlanSummary {
         };
         for host in &plan.hosts {
             summary.count_host(host);
+            summary.appliable_hosts += usize::from(!host.is_empty() && plan.may_touch(host));
         }
+        for cluster in &plan.clusters {
+            summary.unasked_clusters += usize::from(cluster.unasked.is_some());
+            summary.refused += cluster.refused.len();
+            summary.cluster_edits += match plan.edits(cluster) {
+                true => cluster.edits.len(),
+                false => 0,
+            };
+        }
+        summary.changes |= summary.cluster_edits > 0;
         summary
     }
 
@@ -95,7 +111,6 @@ impl PlanSummary {
     fn count_findings(&mut self, host: &HostPlan) {
         let blocked = host.checks.refusal().is_some();
         self.blocked_hosts += usize::from(blocked);
-        self.appliable_hosts += usize::from(!blocked && !host.is_empty());
         let standing =
             host.checks.findings.iter().filter(|finding| {
                 finding.ignored.is_none() && finding.standing != Standing::Mended

@@ -1,15 +1,28 @@
 //! The cluster that a host is a node of: what the spec says of it, what was seen of it, and the closed vocabulary of what
 //! is done to it around the host's own changes. Everything here is data; only `kubectl` speaks to a cluster.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
+use similar::TextDiff;
 
 use crate::name::{HostName, NodeName};
 
 /// The annotation in which kubeadm keeps the endpoint of a node's container runtime.
 pub const CRI_SOCKET: &str = "kubeadm.alpha.kubernetes.io/cri-socket";
 
+/// The ConfigMap from which kubeadm writes the configuration of each kubelet, and the key in it.
+pub const KUBELET_CONFIG: &str = "kubelet-config";
+pub const KUBELET_CONFIG_KEY: &str = "kubelet";
+
+/// Since this minor version the ConfigMap of kubelets has no version in its name.
+pub const UNVERSIONED_SINCE: u32 = 24;
+
 /// How long a node may take to be ready again, in seconds. A kubelet tells its state every 10.
 const READY_SECONDS: u32 = 300;
+
+/// Lines of context around a change in a diff.
+const DIFF_CONTEXT: usize = 3;
 
 /// What a spec says of the cluster that a host is a node of.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,6 +37,8 @@ pub struct Cluster {
     pub runtime: Option<NodeRuntime>,
     /// The kubelet's cgroup driver that the spec asks for, if it does.
     pub cgroup_driver: Option<String>,
+    /// The cluster's configuration of kubelets is given that driver too.
+    pub edit_kubelet_config: bool,
 }
 
 /// The container runtime of a node, as a cluster speaks of it.
@@ -49,6 +64,26 @@ pub struct Drain {
     pub grace_period_seconds: Option<u32>,
 }
 
+/// All that was read of a cluster at once.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClusterSnapshot {
+    /// Its nodes, by name.
+    pub nodes: BTreeMap<String, NodeState>,
+    /// The configurations of kubelets that it has, by the name of the ConfigMap.
+    pub kubelet_configs: BTreeMap<String, KubeletConfigMap>,
+    /// Why these could not be read; none if they could.
+    pub unread: Option<String>,
+}
+
+/// A ConfigMap of kubelets.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KubeletConfigMap {
+    /// What is in it under `kubelet`; none if nothing is.
+    pub text: Option<String>,
+    /// The `cgroupDriver` in that; none if it does not say.
+    pub cgroup_driver: Option<String>,
+}
+
 /// What was seen of the cluster of a host.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -57,6 +92,9 @@ pub struct ClusterState {
     pub node: Option<NodeState>,
     /// The kubelet's configuration from which kubeadm writes that of each node; none if the cluster has none.
     pub kubelet_config: Option<KubeletConfig>,
+    /// Why that could not be read; none if it could.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unread: Option<String>,
 }
 
 /// What a cluster says of a node.
@@ -103,6 +141,34 @@ pub struct ClusterPlan {
     pub notes: Vec<String>,
 }
 
+/// What is planned for a cluster as a whole, once, before anything is done to those of its nodes that are in the plan.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClusterWide {
+    /// The context of the operator's kubeconfig; the current one if none.
+    pub context: Option<String>,
+    /// Why the cluster could not be asked; none if it could.
+    pub unasked: Option<String>,
+    /// What is done, in order. If one fails, nothing is done to a node of the cluster.
+    pub edits: Vec<KubeletConfigEdit>,
+    /// Why something that the spec asks for cannot be done. As long as there is a reason, nothing is done to a node either.
+    pub refused: Vec<String>,
+}
+
+/// One line of the cluster's configuration of kubelets, edited. The whole texts make sure that nobody else's edit is lost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct KubeletConfigEdit {
+    /// The ConfigMap in `kube-system`: `kubelet-config`, or `kubelet-config-1.X` before 1.24.
+    pub config_map: String,
+    /// The cgroup driver that it says afterwards.
+    pub cgroup_driver: String,
+    /// The text as it was read.
+    pub before: String,
+    /// The text that takes its place.
+    pub after: String,
+}
+
 /// One effect on a cluster. Each is done by kubectl.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(
@@ -111,6 +177,9 @@ pub struct ClusterPlan {
     deny_unknown_fields
 )]
 pub enum ClusterStep {
+    /// Edits the cluster's configuration of kubelets, if it still is the text that was read. It is of the cluster and not of
+    /// a node, so it is done once, before all others. Proven by reading it again. It changes nothing on nodes by itself.
+    EditKubeletConfig(KubeletConfigEdit),
     /// Nothing new is scheduled on the node any more. Undone if what follows fails before the host is touched.
     Cordon,
     /// Evicts the node's pods and waits until they are gone. Proven by kubectl, which waits for each.
@@ -126,6 +195,9 @@ pub enum ClusterStep {
     AwaitReady {
         /// The name of the runtime, such as `containerd`; whichever if none.
         runtime: Option<String>,
+        /// The kubelet restarts meanwhile, so it must say so anew: a cluster takes a node for ready for a while after its kubelet
+        /// stopped.
+        anew: bool,
         /// How long it may take, in seconds.
         seconds: u32,
     },
@@ -162,6 +234,74 @@ impl ClusterPlan {
     }
 }
 
+impl Cluster {
+    /// Returns the cgroup driver that the cluster's configuration of kubelets is given; none if it stays as it is.
+    pub fn driver_to_set(&self) -> Option<&str> {
+        let driver = self.cgroup_driver.as_deref();
+        driver.filter(|_| self.edit_kubelet_config)
+    }
+}
+
+impl ClusterWide {
+    /// Whether there is nothing to say of the cluster.
+    pub fn is_silent(&self) -> bool {
+        let Self {
+            context: _,
+            unasked,
+            edits,
+            refused,
+        } = self;
+        unasked.is_none() && edits.is_empty() && refused.is_empty()
+    }
+}
+
+impl KubeletConfigEdit {
+    /// Returns what changes, as a unified diff.
+    pub fn diff(&self) -> String {
+        unified_diff(&self.before, &self.after)
+    }
+}
+
+impl ClusterSnapshot {
+    /// Returns what was seen of the cluster of one host.
+    pub fn of_node(&self, node: Option<&NodeName>) -> ClusterState {
+        let node = node.and_then(|node| self.nodes.get(node.as_str())).cloned();
+        let minor = node.as_ref().and_then(|node| minor_of(&node.kubelet));
+        let versioned = minor.map(versioned_config);
+        let names = [Some(KUBELET_CONFIG.to_owned()), versioned];
+        let mut found = names.into_iter().flatten().filter_map(|name| {
+            let map = self.kubelet_configs.get(&name)?;
+            Some(KubeletConfig {
+                name,
+                cgroup_driver: map.cgroup_driver.clone(),
+            })
+        });
+        ClusterState {
+            kubelet_config: found.next(),
+            node,
+            unread: self.unread.clone(),
+        }
+    }
+}
+
+/// Returns the minor version of `v1.31.2`.
+pub(crate) fn minor_of(version: &str) -> Option<u32> {
+    version.strip_prefix("v1.")?.split('.').next()?.parse().ok()
+}
+
+/// Returns the name of the ConfigMap that clusters before 1.24 have for kubelets of one minor version.
+pub(crate) fn versioned_config(minor: u32) -> String {
+    format!("{KUBELET_CONFIG}-1.{minor}")
+}
+
+/// Returns the lines that change between two texts, with some around them.
+pub(crate) fn unified_diff(before: &str, after: &str) -> String {
+    TextDiff::from_lines(before, after)
+        .unified_diff()
+        .context_radius(DIFF_CONTEXT)
+        .to_string()
+}
+
 impl ClusterState {
     /// Returns what must be the same when the plan is applied, line by line. Readiness comes and goes.
     pub fn guards(&self) -> Vec<String> {
@@ -195,6 +335,15 @@ pub fn node_of(cluster: &Cluster, host: &HostName) -> Option<NodeName> {
         .or_else(|| host.as_str().to_ascii_lowercase().parse().ok())
 }
 
+/// What the changes of a host do to its node.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Impact {
+    /// Pods are stopped, or lose their runtime.
+    pub loses_pods: bool,
+    /// The kubelet is stopped and started.
+    pub restarts_kubelet: bool,
+}
+
 /// Returns what must be done to the cluster around the changes of a host that is a node of it.
 ///
 /// A node whose pods would be lost is drained first, and let back in once it is ready. Annotations are set where the node
@@ -203,8 +352,12 @@ pub fn bracket(
     cluster: &Cluster,
     host: &HostName,
     observed: &ClusterState,
-    loses_pods: bool,
+    impact: Impact,
 ) -> Option<ClusterPlan> {
+    let Impact {
+        loses_pods,
+        restarts_kubelet,
+    } = impact;
     let node = node_of(cluster, host)?;
     let mut plan = ClusterPlan {
         context: cluster.context.clone(),
@@ -244,6 +397,7 @@ pub fn bracket(
     if drain.is_some() {
         plan.after.push(ClusterStep::AwaitReady {
             runtime: cluster.runtime.as_ref().map(|runtime| runtime.name.clone()),
+            anew: restarts_kubelet,
             seconds: READY_SECONDS,
         });
         if !state.unschedulable {
@@ -253,11 +407,20 @@ pub fn bracket(
     Some(plan)
 }
 
-/// Returns what would undo on the node what the spec asks for.
+/// Returns what would undo on the node what the spec asks for, unless the plan mends that.
 fn notes(cluster: &Cluster, observed: &ClusterState) -> Vec<String> {
-    let Some(wanted) = &cluster.cgroup_driver else {
+    let Some(wanted) = cluster
+        .cgroup_driver
+        .as_ref()
+        .filter(|_| !cluster.edit_kubelet_config)
+    else {
         return Vec::new();
     };
+    if let Some(why) = &observed.unread {
+        return vec![format!(
+            "whether the cluster's {KUBELET_CONFIG} says the same cgroup driver is unknown: {why}"
+        )];
+    }
     // A kubeadm since 1.22 fills in systemd where nothing is said.
     let config = observed.kubelet_config.as_ref();
     let differs = config.filter(|config| {
@@ -276,7 +439,7 @@ fn notes(cluster: &Cluster, observed: &ClusterState) -> Vec<String> {
             };
             format!(
                 "the cluster's ConfigMap kube-system/{name} {said}, and the spec `{wanted}`: `kubeadm upgrade node` writes \
-                 the node's file from it and would undo the change; mend it with `kubectl -n kube-system edit configmap {name}`"
+                 the node's file from it and would undo the change; `cluster.editKubeletConfig: true` lets the plan set it there too"
             )
         })
         .into_iter()
@@ -301,12 +464,18 @@ mod tests {
                 name: "kubelet-config".to_owned(),
                 cgroup_driver: Some("cgroupfs".to_owned()),
             }),
+            unread: None,
         };
-        bracket(cluster, &"Worker1".parse().unwrap(), &observed, loses_pods).unwrap()
+        let impact = Impact {
+            loses_pods,
+            restarts_kubelet: loses_pods,
+        };
+        bracket(cluster, &"Worker1".parse().unwrap(), &observed, impact).unwrap()
     }
 
     fn words(steps: &[ClusterStep]) -> Vec<&'static str> {
         let word = |step: &ClusterStep| match step {
+            ClusterStep::EditKubeletConfig(_) => "edit",
             ClusterStep::Cordon => "cordon",
             ClusterStep::Drain(_) => "drain",
             ClusterStep::Annotate { .. } => "annotate",
@@ -371,18 +540,32 @@ mod tests {
 
     #[test]
     fn a_configuration_that_kubeadm_would_bring_back_is_told() {
-        for (driver, told) in [
-            (None, false),
-            (Some("systemd"), true),
-            (Some("cgroupfs"), false),
+        for (driver, edits, told) in [
+            (None, false, false),
+            (Some("systemd"), false, true),
+            (Some("systemd"), true, false),
+            (Some("cgroupfs"), false, false),
         ] {
             let cluster = Cluster {
                 cgroup_driver: driver.map(str::to_owned),
+                edit_kubelet_config: edits,
                 ..Cluster::default()
             };
             let notes = plan(&cluster, None, false).notes;
             assert_eq!(!notes.is_empty(), told, "{notes:?}");
+            let names_the_field = |note: &String| note.contains("cluster.editKubeletConfig");
+            assert!(notes.iter().all(names_the_field), "{notes:?}");
         }
+        let unread = ClusterState {
+            unread: Some("forbidden".to_owned()),
+            ..ClusterState::default()
+        };
+        let cluster = Cluster {
+            cgroup_driver: Some("systemd".to_owned()),
+            ..Cluster::default()
+        };
+        let plan = bracket(&cluster, &"a".parse().unwrap(), &unread, Impact::default()).unwrap();
+        assert!(plan.notes[0].ends_with("is unknown: forbidden"), "{plan:?}");
     }
 
     #[test]

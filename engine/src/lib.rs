@@ -10,6 +10,7 @@
 pub mod apply;
 pub mod check;
 pub mod cluster;
+pub mod cluster_wide;
 pub mod compile;
 pub mod diagnostic;
 pub mod effective;

@@ -10,7 +10,7 @@ use std::fmt::Display;
 use crate::apply::{HostApply, apply_host};
 use crate::cluster::{ClusterPlan, ClusterState, ClusterStep};
 use crate::event::{Event, EventKind};
-use crate::kubectl::{Kubectl, KubectlError};
+use crate::kubectl::{Kubectl, KubectlError, Subject};
 use crate::probe::probe_host;
 use crate::report::{ClusterReport, ClusterStepReport, HostOutcome, HostReport, Outcome};
 
@@ -42,6 +42,7 @@ struct Bracket<'a> {
     apply: &'a HostApply<'a>,
     cluster: &'a ClusterPlan,
     kubectl: Kubectl,
+    subject: Subject,
     /// What became of each step, those before and then those after.
     outcomes: Vec<Outcome>,
     /// We cordoned the node, or tried to.
@@ -56,6 +57,10 @@ impl<'a> Bracket<'a> {
             apply,
             cluster,
             kubectl: Kubectl::new(cluster.context.clone()),
+            subject: Subject {
+                node: cluster.node.clone(),
+                heartbeat: None,
+            },
             outcomes: vec![Outcome::NotReached; n_steps],
             cordoned: false,
             left_cordoned: false,
@@ -66,7 +71,8 @@ impl<'a> Bracket<'a> {
         if let Some(obstacle) = self.obstacle() {
             return self.untouched(obstacle);
         }
-        if let Err(error) = self.perform_all(0, &self.cluster.before) {
+        let prepared = self.perform_all(0, &self.cluster.before);
+        if let Err(error) = prepared.and_then(|()| self.listen()) {
             let back = match self.take_back() {
                 true => "it is uncordoned again",
                 false => "it could not be uncordoned again",
@@ -77,6 +83,16 @@ impl<'a> Bracket<'a> {
         }
         let report = apply_host(self.apply);
         self.conclude(report)
+    }
+
+    /// Remembers when the kubelet last told of itself: just before it is restarted, since it tells now and then.
+    fn listen(&mut self) -> Result<(), KubectlError> {
+        let is_anew =
+            |step: &ClusterStep| matches!(step, ClusterStep::AwaitReady { anew: true, .. });
+        if self.cluster.after.iter().any(is_anew) {
+            self.subject.heartbeat = self.kubectl.heartbeat(&self.subject.node)?;
+        }
+        Ok(())
     }
 
     /// Returns why the node must not be drained now: the host or the cluster is not as it was planned.
@@ -92,7 +108,7 @@ impl<'a> Bracket<'a> {
         let found = match self.kubectl.node(&self.cluster.node) {
             Ok(node) => ClusterState {
                 node,
-                kubelet_config: None,
+                ..ClusterState::default()
             },
             Err(error) => return Some(unreachable(&error)),
         };
@@ -111,7 +127,7 @@ impl<'a> Bracket<'a> {
         for (index, step) in steps.iter().enumerate() {
             self.tell(EventKind::ClusterBegan(step.clone()));
             self.cordoned |= *step == ClusterStep::Cordon;
-            let done = self.kubectl.perform(step, &self.cluster.node);
+            let done = self.kubectl.perform(step, &self.subject);
             let (outcome, told) = match &done {
                 Ok(()) => (Outcome::Done, EventKind::ClusterDone(step.clone())),
                 Err(error) => (
@@ -131,9 +147,7 @@ impl<'a> Bracket<'a> {
         if !self.cordoned {
             return true;
         }
-        let uncordoned = self
-            .kubectl
-            .perform(&ClusterStep::Uncordon, &self.cluster.node);
+        let uncordoned = self.kubectl.perform(&ClusterStep::Uncordon, &self.subject);
         self.left_cordoned = uncordoned.is_err();
         let steps = self.cluster.before.iter().zip(&mut self.outcomes);
         for (_, outcome) in steps

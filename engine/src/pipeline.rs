@@ -8,18 +8,22 @@ use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use crate::apply::HostApply;
-use crate::cluster::{ClusterState, node_of};
+use crate::cluster::{Cluster, ClusterWide, node_of};
+use crate::cluster_wide::{apply_cluster, held_up};
 use crate::compile::{Fleet, FleetHost};
 use crate::event::{Event, EventKind};
 use crate::fleet::{Cancel, for_each_host};
 use crate::inventory::{Become, Host, JumpHost};
-use crate::kubectl::{ClusterSnapshot, Kubectl};
+use crate::kubectl::Kubectl;
 use crate::name::{AbsPath, Digest, HostName, NameError};
 use crate::node::apply_node;
-use crate::plan::{Common, HostPlan, Inputs, PLAN_FORMAT, Plan, Unreachable, Via, plan_host};
+use crate::plan::{
+    Clusters, Common, HostPlan, Inputs, PLAN_FORMAT, Plan, Unreachable, Via, plan_clusters,
+    plan_host, plan_host_alone,
+};
 use crate::probe::{Limits, ProbeError, probe_host, purge_host};
 use crate::question::Observed;
-use crate::report::{HostOutcome, HostReport, Report};
+use crate::report::{ClusterWideReport, HostOutcome, HostReport, Report};
 use crate::resource::Provider;
 use crate::transport::{Connector, Endpoint, Privilege, Target};
 
@@ -53,11 +57,8 @@ impl FleetRun<'_> {
         let clusters = self.read_clusters();
         let common = Mutex::new(Common::default());
         let results = self.for_each(|host, events| {
-            let cluster = cluster_of(host, &clusters)
-                .inspect_err(|reason| tell(events, host, EventKind::Unreachable(reason.clone())))?;
-            let mut observed = self.observe(host, events)?;
-            observed.cluster = cluster;
-            let mut plan = plan_host(&host.graph, self.providers, &host.host.name, &observed);
+            let observed = self.observe(host, events)?;
+            let mut plan = self.plan_observed(host, observed, &clusters);
             if let Ok(mut common) = common.lock() {
                 common.share(&mut plan);
             }
@@ -69,6 +70,7 @@ impl FleetRun<'_> {
             via,
             shard: None,
             inputs,
+            clusters: Vec::new(),
             hosts: Vec::new(),
             unreachable: Vec::new(),
         };
@@ -78,7 +80,41 @@ impl FleetRun<'_> {
                 Err(reason) => plan.unreachable.push(Unreachable { host, reason }),
             }
         }
+        plan.clusters = self.plan_clusters(&plan.hosts, &clusters);
         plan
+    }
+
+    /// Plans a host that was observed.
+    fn plan_observed(
+        &self,
+        host: &FleetHost,
+        mut observed: Observed,
+        clusters: &Clusters,
+    ) -> HostPlan {
+        let (graph, name) = (&host.graph, &host.host.name);
+        let cluster = graph.cluster();
+        match cluster.and_then(|cluster| Some((cluster, clusters.get(&cluster.context)?))) {
+            Some((_, Err(_))) => plan_host_alone(graph, self.providers, name, &observed),
+            Some((cluster, Ok(snapshot))) => {
+                let node = node_of(cluster, name);
+                observed.cluster = Some(snapshot.of_node(node.as_ref()));
+                plan_host(graph, self.providers, name, &observed)
+            }
+            None => plan_host(graph, self.providers, name, &observed),
+        }
+    }
+
+    /// Plans what is done once to the clusters of the hosts that could be planned.
+    fn plan_clusters(&self, planned: &[HostPlan], clusters: &Clusters) -> Vec<ClusterWide> {
+        let planned: BTreeSet<&HostName> = planned.iter().map(|plan| &plan.host).collect();
+        let hosts: Vec<(&HostName, &Cluster)> = self
+            .fleet
+            .hosts
+            .iter()
+            .filter_map(|host| Some((&host.host.name, host.graph.cluster()?)))
+            .filter(|(name, _)| planned.contains(name))
+            .collect();
+        plan_clusters(&hosts, clusters, self.providers)
     }
 
     /// Observes all hosts, for those who want to know more than a plan tells.
@@ -116,7 +152,8 @@ impl FleetRun<'_> {
             plan_digest,
             operator,
         };
-        let mut reports = run.apply_all(&hosts);
+        let clusters = run.apply_clusters(plan);
+        let mut reports = run.apply_all(&hosts, &clusters);
         let reports = hosts
             .iter()
             .filter_map(|(_, plan)| reports.remove(&plan.host));
@@ -128,6 +165,7 @@ impl FleetRun<'_> {
             cluster: None,
         });
         Report {
+            clusters,
             hosts: reports.chain(unplanned).collect(),
         }
     }
@@ -144,8 +182,7 @@ impl FleetRun<'_> {
             .into_iter()
             .map(|context| {
                 let read = Kubectl::new(context.clone()).read();
-                let read = read.map_err(|error| format!("its cluster cannot be asked: {error}"));
-                (context, read)
+                (context, read.map_err(|error| error.to_string()))
             })
             .collect()
     }
@@ -195,22 +232,6 @@ impl FleetRun<'_> {
     }
 }
 
-/// What was read of clusters, by context.
-type Clusters = BTreeMap<Option<String>, Result<ClusterSnapshot, String>>;
-
-/// Returns what was seen of the cluster of a host; none if its spec names none.
-fn cluster_of(host: &FleetHost, clusters: &Clusters) -> Result<Option<ClusterState>, String> {
-    let Some(cluster) = host.graph.cluster() else {
-        return Ok(None);
-    };
-    let node = node_of(cluster, &host.host.name);
-    match clusters.get(&cluster.context) {
-        Some(Ok(snapshot)) => Ok(Some(snapshot.of_node(node.as_ref()))),
-        Some(Err(reason)) => Err(reason.clone()),
-        None => Ok(None),
-    }
-}
-
 /// One apply of a plan to a fleet.
 struct Run<'a> {
     fleet: &'a FleetRun<'a>,
@@ -222,12 +243,31 @@ struct Run<'a> {
 type Planned<'a> = (&'a FleetHost, &'a HostPlan);
 
 impl Run<'_> {
-    /// Applies the plans of all hosts: side by side, and then the nodes that are drained, one at a time. When one of these
-    /// does not come back, no further one is drained.
-    fn apply_all(&self, hosts: &[Planned<'_>]) -> BTreeMap<HostName, HostReport> {
+    /// Does to each cluster what is done to it once.
+    fn apply_clusters(&self, plan: &Plan) -> Vec<ClusterWideReport> {
+        let clusters = plan.clusters.iter();
+        clusters
+            .filter_map(|cluster| apply_cluster(plan, cluster, self.fleet.cancel))
+            .collect()
+    }
+
+    /// Applies the plans of all hosts whose clusters are as planned: side by side, and then the nodes that are drained, one at
+    /// a time. When one of these does not come back, no further one is drained.
+    fn apply_all(
+        &self,
+        hosts: &[Planned<'_>],
+        clusters: &[ClusterWideReport],
+    ) -> BTreeMap<HostName, HostReport> {
+        let (mut reports, mut free) = (BTreeMap::new(), Vec::new());
+        for (host, plan) in hosts {
+            match held_up(plan, clusters) {
+                Some(report) => drop(reports.insert(plan.host.clone(), report)),
+                None => free.push((*host, *plan)),
+            }
+        }
         let (drained, others): (Vec<Planned<'_>>, Vec<_>) =
-            hosts.iter().partition(|(_, plan)| plan.drains());
-        let mut reports = self.apply_some(&others, self.fleet.forks, |host| self.apply(host));
+            free.iter().partition(|(_, plan)| plan.drains());
+        reports.extend(self.apply_some(&others, self.fleet.forks, |host| self.apply(host)));
         let lost = OnceLock::new();
         let one_at_a_time = self.apply_some(&drained, 1, |planned| {
             if let Some(lost) = lost.get() {

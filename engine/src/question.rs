@@ -332,7 +332,7 @@ pub struct Observed {
     pub owed: Vec<UnitName>,
     /// The stable part of the answers, line by line, as the host compares it again before it writes.
     pub guards: Vec<Arc<str>>,
-    /// What was seen of the cluster; none if the spec names none.
+    /// What was seen of the cluster; none if the spec names none, or if it could not be asked.
     pub cluster: Option<ClusterState>,
 }
 

@@ -11,8 +11,23 @@ use crate::plan::HostPlan;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[must_use = "a report that nobody reads hides failures"]
 pub struct Report {
+    /// The clusters to which something was to be done once, before their nodes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub clusters: Vec<ClusterWideReport>,
     /// The hosts, in natural order.
     pub hosts: Vec<HostReport>,
+}
+
+/// How an apply ended on a cluster as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClusterWideReport {
+    /// The context of the operator's kubeconfig; the current one if none.
+    pub context: Option<String>,
+    /// How it ended, in the words that hosts have.
+    pub outcome: HostOutcome,
+    /// The steps in their order.
+    pub steps: Vec<ClusterStepReport>,
 }
 
 /// How an apply ended on one host.
@@ -155,7 +170,9 @@ pub fn worst_exit_code(codes: impl IntoIterator<Item = u8>) -> u8 {
 impl Report {
     /// Returns the exit code of the whole run.
     pub fn exit_code(&self) -> u8 {
-        worst_exit_code(self.hosts.iter().map(|host| host.outcome.exit_code()))
+        let clusters = self.clusters.iter().map(|cluster| &cluster.outcome);
+        let outcomes = clusters.chain(self.hosts.iter().map(|host| &host.outcome));
+        worst_exit_code(outcomes.map(HostOutcome::exit_code))
     }
 }
 

@@ -82,6 +82,13 @@ pub trait Provider: Send + Sync {
         None
     }
 
+    /// Returns the text of a KubeletConfiguration with another cgroup driver and every other byte as it was, or why it is not
+    /// edited. None for those who know nothing of it.
+    fn with_cgroup_driver(&self, text: &str, driver: &str) -> Option<Result<String, String>> {
+        let _ = (text, driver);
+        None
+    }
+
     /// Plans the removal of a resource that hardstand created and that no spec names any more.
     fn remove(
         &self,

@@ -166,6 +166,7 @@ fn plan_of(n_hosts: usize) -> Plan {
         via: Via::Ssh,
         shard: None,
         inputs: Inputs::default(),
+        clusters: Vec::new(),
         hosts: fleet.hosts.iter().map(host).collect(),
         unreachable: Vec::new(),
     }

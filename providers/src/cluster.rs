@@ -3,14 +3,14 @@
 //! It makes no resource. What is done to a cluster is planned by the engine, around the changes of the host.
 
 use engine::cluster::{Cluster, Drain, NodeRuntime};
-use engine::diagnostic::Problems;
+use engine::diagnostic::{Diagnostic, Problems};
 use engine::name::NodeName;
 use engine::resource::{Declared, Provider, Section, Sections};
-use engine::spec::Node;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::containerd::replacement_endpoint;
+use crate::kubelet;
 use crate::section::{decode, schema};
 
 /// The cluster that the host is a node of. It is asked through your own kubectl, on the machine that hardstand runs on and
@@ -33,6 +33,14 @@ struct ClusterSection {
         "x-disrupts" = "the node's pods move to other nodes"
     ))]
     drain: Option<DrainSection>,
+    /// Sets the cgroup driver of `kubelet`, or else of `runtime`, in the cluster's ConfigMap `kubelet-config` too: once, before
+    /// any node is touched, and only if nobody edits it meanwhile. It changes nothing on nodes by itself: `kubeadm join` and
+    /// `kubeadm upgrade node` write each node's file from it. By default a plan only says that it differs.
+    #[schemars(extend(
+        "x-changes" = "nothing on the host; `cgroupDriver` in the cluster's ConfigMap `kubelet-config`",
+        "x-disrupts" = "nothing by itself"
+    ))]
+    edit_kubelet_config: bool,
 }
 
 /// How the cluster is reached.
@@ -98,11 +106,21 @@ impl Provider for Clusters {
     }
 
     fn cluster(&self, sections: &Sections<'_>, problems: &mut Problems) -> Option<Cluster> {
+        let section = sections.all.get("cluster")?;
         let ClusterSection {
             kubectl,
             node,
             drain,
-        } = decode(sections.all.get("cluster")?, problems)?;
+            edit_kubelet_config,
+        } = decode(section, problems)?;
+        let cgroup_driver = kubelet::driver(sections);
+        if edit_kubelet_config && cgroup_driver.is_none() {
+            let message = "`editKubeletConfig` has no cgroup driver to set";
+            problems.push(
+                Diagnostic::error("E292", section.span_at(&["editKubeletConfig"]), message)
+                    .help("name a `runtime`, or set `kubelet.cgroupDriver`"),
+            );
+        }
         Some(Cluster {
             context: kubectl.context,
             node,
@@ -111,7 +129,8 @@ impl Provider for Clusters {
                 name: "containerd".to_owned(),
                 endpoint,
             }),
-            cgroup_driver: cgroup_driver(sections),
+            cgroup_driver,
+            edit_kubelet_config,
         })
     }
 }
@@ -133,25 +152,17 @@ impl From<DrainSection> for Drain {
     }
 }
 
-/// Returns the cgroup driver that the spec asks for: the kubelet's, or else the runtime's, which must be the same.
-fn cgroup_driver(sections: &Sections<'_>) -> Option<String> {
-    let kubelet = sections.all.get("kubelet");
-    let runtime = sections.all.get("runtime").and_then(|runtime| {
-        let entry = runtime.entries().first()?;
-        Some(&entry.node)
-    });
-    [kubelet, runtime]
-        .into_iter()
-        .flatten()
-        .filter_map(|section| section.get("cgroupDriver"))
-        .find_map(Node::text)
-        .map(str::to_owned)
-}
-
 #[cfg(test)]
 mod tests {
+    use engine::cluster::{
+        ClusterSnapshot, ClusterState, ClusterStep, KUBELET_CONFIG, KubeletConfigMap, NodeState,
+    };
+    use engine::name::HostName;
+    use engine::plan::{Clusters, plan_clusters};
+    use engine::step::Step;
+
     use super::*;
-    use crate::testing::compile;
+    use crate::testing::{Machine, compile};
 
     #[test]
     fn kubectl_is_told_what_the_spec_says() {
@@ -172,6 +183,7 @@ mod tests {
             }),
             runtime: None,
             cgroup_driver: Some("cgroupfs".to_owned()),
+            edit_kubelet_config: false,
         };
         assert_eq!(graph.cluster(), Some(&expected));
     }
@@ -182,5 +194,211 @@ mod tests {
         assert_eq!(graph.cluster(), None);
         let (graph, _) = compile("cluster: {}");
         assert_eq!(graph.cluster(), Some(&Cluster::default()));
+    }
+
+    #[test]
+    fn the_driver_of_the_cluster_is_that_of_the_node() {
+        for (spec, driver) in [
+            ("kubelet: { cgroupDriver: cgroupfs }", Some("cgroupfs")),
+            ("kubelet: {}\nruntime: { containerd: {} }", Some("systemd")),
+            (
+                "runtime: { crio: { cgroupDriver: cgroupfs } }",
+                Some("cgroupfs"),
+            ),
+            ("kubelet: { failSwapOn: true }", None),
+            ("sysctls: { net.ipv4.ip_forward: 1 }", None),
+        ] {
+            for edits in [true, false] {
+                let spec = format!("{spec}\ncluster: {{ editKubeletConfig: {edits} }}\n");
+                let (graph, problems) = compile(&spec);
+                let cluster = graph.cluster().unwrap();
+                assert_eq!(cluster.cgroup_driver.as_deref(), driver, "{spec}");
+                assert_eq!(cluster.driver_to_set(), driver.filter(|_| edits), "{spec}");
+                let complains = problems.iter().any(|problem| problem.contains("E292"));
+                assert_eq!(complains, edits && driver.is_none(), "{spec}: {problems:?}");
+            }
+        }
+    }
+
+    /// Plans to set systemd in the ConfigMap of a cluster. Returns its text afterwards, or why it is not edited.
+    fn edited(text: &str) -> Result<String, String> {
+        let host: HostName = "a".parse().unwrap();
+        let cluster = Cluster {
+            cgroup_driver: Some("systemd".to_owned()),
+            edit_kubelet_config: true,
+            ..Cluster::default()
+        };
+        let config = KubeletConfigMap {
+            text: Some(text.to_owned()),
+            cgroup_driver: None,
+        };
+        let snapshot = ClusterSnapshot {
+            kubelet_configs: [(KUBELET_CONFIG.to_owned(), config)].into(),
+            ..ClusterSnapshot::default()
+        };
+        let clusters = Clusters::from([(None, Ok(snapshot))]);
+        let mut planned = plan_clusters(&[(&host, &cluster)], &clusters, &crate::registry());
+        let wide = planned.pop().unwrap();
+        match wide.edits.into_iter().next() {
+            Some(edit) => Ok(edit.after),
+            None => Err(wide.refused.join("; ")),
+        }
+    }
+
+    /// What kubeadm 1.31 writes, as far as it matters.
+    const KUBEADM: &str = "apiVersion: kubelet.config.k8s.io/v1beta1\nauthentication:\n  anonymous:\n    enabled: false\n\
+                           cgroupDriver: cgroupfs\nclusterDNS:\n- 10.96.0.10\nkind: KubeletConfiguration\nlogging:\n  \
+                           flushFrequency: 0\n  options:\n    json:\n      infoBufferSize: \"0\"\n";
+
+    #[test]
+    fn one_line_of_the_configuration_is_edited() {
+        for (from, to, after) in [
+            ("", "", "cgroupDriver: systemd\n"),
+            (
+                ": cgroupfs",
+                ": \"cgroupfs\"",
+                "cgroupDriver: \"systemd\"\n",
+            ),
+            (
+                ": cgroupfs",
+                ": 'cgroupfs'   # why",
+                "cgroupDriver: 'systemd'   # why\n",
+            ),
+            (
+                "cgroupDriver",
+                "\"cgroupDriver\"",
+                "\"cgroupDriver\": systemd\n",
+            ),
+            (": cgroupfs", ":\tother", "cgroupDriver:\tsystemd\n"),
+            (": cgroupfs", ": null", "cgroupDriver: systemd\n"),
+        ] {
+            let before = KUBEADM.replacen(from, to, usize::from(!from.is_empty()));
+            let line = before
+                .split_inclusive('\n')
+                .find(|line| line.contains("cgroupDriver"))
+                .unwrap();
+            assert_eq!(edited(&before).unwrap(), before.replace(line, after));
+        }
+        let crlf = KUBEADM.replace('\n', "\r\n");
+        assert_eq!(edited(&crlf).unwrap(), crlf.replace("cgroupfs", "systemd"));
+        let absent = KUBEADM.replace("cgroupDriver: cgroupfs\n", "");
+        assert_eq!(
+            edited(&absent).unwrap(),
+            format!("{absent}cgroupDriver: systemd\n")
+        );
+        let lines = format!("# mine\n---\n{KUBEADM}# cgroupDriver: cgroupfs\n");
+        let once = lines.replacen("cgroupfs", "systemd", 1);
+        assert_eq!(edited(&lines).unwrap(), once);
+    }
+
+    #[test]
+    fn what_is_no_plain_line_is_not_guessed_at() {
+        let with = |value: &str| KUBEADM.replacen("cgroupfs", value, 1);
+        for (text, reason) in [
+            (
+                with("{ a: b }"),
+                "the value of cgroupDriver is no plain word",
+            ),
+            (with("[cgroupfs]"), "no plain word"),
+            (with("|\n  cgroupfs"), "no plain word"),
+            (with("\n  cgroupfs"), "no plain word"),
+            (with("&anchor cgroupfs"), "no plain word"),
+            (with("!!str cgroupfs"), "no plain word"),
+            (with("\"cgroup\\x66s\""), "no plain word"),
+            (with("cgroupfs\ncgroupDriver: systemd"), "more than once"),
+            // The same key in other words.
+            (
+                with("cgroupfs\n\"cgroup\\x44river\": systemd"),
+                "more than the one value",
+            ),
+            (
+                KUBEADM.replace("cgroupDriver: ", "? cgroupDriver\n: "),
+                "more than the one value",
+            ),
+            (format!("{KUBEADM}---\n{KUBEADM}"), "several YAML documents"),
+            (format!("{KUBEADM}...\n"), "several YAML documents"),
+            (
+                "{\"kind\":\"KubeletConfiguration\",\"cgroupDriver\":\"cgroupfs\"}".to_owned(),
+                "not written in block style",
+            ),
+            (
+                "kind: Other\ncgroupDriver: cgroupfs\n".to_owned(),
+                "no KubeletConfiguration",
+            ),
+            (KUBEADM.replace('\n', "\r"), "no KubeletConfiguration"),
+            (String::new(), "no KubeletConfiguration"),
+            ("\u{1b}[2J\0".to_owned(), "no KubeletConfiguration"),
+            // A line put behind it would give the text above another end.
+            (
+                "kind: KubeletConfiguration\nx: |+\n  y".to_owned(),
+                "more than the one value",
+            ),
+        ] {
+            let told = edited(&text);
+            assert!(
+                told.as_ref().is_err_and(|told| told.contains(reason)),
+                "{text:?}: {told:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_changed_driver_stops_and_starts_both_sides_in_the_order_of_kubernetes() {
+        let mut machine = Machine::debian()
+            .directory("/etc/containerd")
+            .file("/etc/containerd/config.toml", "version = 2\n")
+            .unit("containerd.service", &[])
+            .unit("kubelet.service", &[])
+            .directory("/var/lib/kubelet")
+            .file(
+                "/var/lib/kubelet/config.yaml",
+                "kind: KubeletConfiguration\ncgroupDriver: cgroupfs\n",
+            )
+            .file("/etc/kubernetes/kubelet.conf", "")
+            .containerd("1.6.20", None)
+            .cri("containerd", "1.6.20");
+        machine.cluster = Some(ClusterState {
+            node: Some(NodeState::default()),
+            ..ClusterState::default()
+        });
+        let plan =
+            machine.plan("cluster: { drain: {} }\nruntime: { containerd: {} }\nkubelet: {}\n");
+        assert_eq!(plan.unplanned, [], "{plan:#?}");
+        let word = |step: &Step| match step {
+            Step::PauseUnit { name } => Some(format!("stop {name}")),
+            Step::WriteFile { path, .. } => Some(format!("write {path}")),
+            Step::RestartUnit { name, .. } => Some(format!("restart {name}")),
+            _ => None,
+        };
+        let steps = plan.changes.iter().flat_map(|change| &change.steps);
+        let words: Vec<_> = steps.filter_map(word).collect();
+        assert_eq!(
+            words,
+            [
+                "stop kubelet.service",
+                "write /etc/containerd/config.toml",
+                "restart containerd.service",
+                "write /var/lib/kubelet/config.yaml",
+                "restart kubelet.service",
+            ]
+        );
+        let cluster = plan.cluster.unwrap();
+        assert!(
+            matches!(
+                cluster.before[..],
+                [ClusterStep::Cordon, ClusterStep::Drain(_)]
+            ),
+            "{cluster:?}"
+        );
+        assert!(
+            matches!(
+                cluster.after[..],
+                [
+                    ClusterStep::AwaitReady { anew: true, .. },
+                    ClusterStep::Uncordon
+                ]
+            ),
+            "{cluster:?}"
+        );
     }
 }

@@ -17,12 +17,15 @@ mod section;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+
 use engine::diagnostic::{Diagnostic, Problems};
 use engine::facts::Os;
 use engine::name::{AbsPath, ResourceId};
 use engine::resource::{Declared, Filled, Provider, Section, Sections};
 use engine::spec::Node;
 
+use config::Config;
 pub(crate) use config::endpoint_in;
 pub(crate) use configured::{Configured, Places, text_of};
 pub(crate) use effective::{Effective, Origin};
@@ -91,6 +94,12 @@ impl Provider for Kubelet {
         defaults.finish()
     }
 
+    fn with_cgroup_driver(&self, text: &str, driver: &str) -> Option<Result<String, String>> {
+        let settings = BTreeMap::from([(Field::CgroupDriver, driver.to_owned())]);
+        let config = Config::read(text).map_err(|error| error.to_string());
+        Some(config.map(|config| config.with(&settings)))
+    }
+
     fn compile(&self, sections: &Sections<'_>, problems: &mut Problems) -> Vec<Declared> {
         let Some(node) = sections.all.get("kubelet") else {
             return Vec::new();
@@ -125,6 +134,17 @@ impl Provider for Kubelet {
             service.declared(),
         ]
     }
+}
+
+/// Returns the cgroup driver that a spec asks for: the kubelet's, or else the runtime's, which must be the same.
+pub(crate) fn driver(sections: &Sections<'_>) -> Option<String> {
+    let written = sections
+        .all
+        .get("kubelet")
+        .and_then(|kubelet| kubelet.get(Field::CgroupDriver.key()))
+        .and_then(Node::text);
+    let runtime = || Runtime::of(sections).map(|runtime| runtime.driver);
+    written.or_else(runtime).map(str::to_owned)
 }
 
 /// Returns the resource that a section comes to.

@@ -199,6 +199,12 @@ pub(crate) fn finish(child: Child) -> Ran {
     told(child.wait_with_output().expect("the command ends"))
 }
 
+/// Presses Ctrl-C for a started command.
+pub(crate) fn interrupt(child: &Child) {
+    let signal = run(Command::new("kill").arg("-INT").arg(child.id().to_string()));
+    assert_eq!(signal.code, Some(0), "{signal:#?}");
+}
+
 /// Waits for a condition, a minute at most.
 pub(crate) fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(60);

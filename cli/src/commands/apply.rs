@@ -86,12 +86,9 @@ fn plan_and_apply(ui: &Ui, args: &ApplyArgs) -> Result<ExitStatus, CommandError>
         digest,
         fleet,
     };
-    if summary.appliable_hosts > 0 {
+    if summary.appliable_hosts + summary.cluster_edits > 0 {
         let question = Question {
-            text: &format!(
-                "Apply these changes to {}?",
-                count(summary.appliable_hosts, "host")
-            ),
+            text: &format!("Apply these changes to {}?", subjects(&summary)),
             yes: args.yes,
             otherwise: Some("save the plan with `hardstand plan --out FILE`, and apply that"),
         };
@@ -103,6 +100,16 @@ fn plan_and_apply(ui: &Ui, args: &ApplyArgs) -> Result<ExitStatus, CommandError>
         return Ok(ExitStatus::of_plan(&summary, false));
     }
     execute(ui, args, &session, &reviewed, &watched)
+}
+
+/// Returns what would be changed, such as `1 ConfigMap and 2 hosts`.
+fn subjects(summary: &PlanSummary) -> String {
+    let hosts = count(summary.appliable_hosts, "host");
+    match (summary.appliable_hosts, summary.cluster_edits) {
+        (_, 0) => hosts,
+        (0, n) => count(n, "ConfigMap"),
+        (_, n) => format!("{} and {hosts}", count(n, "ConfigMap")),
+    }
 }
 
 fn execute(

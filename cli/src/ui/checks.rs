@@ -31,7 +31,7 @@ pub(crate) struct Tally {
     pub(crate) warnings: usize,
     /// Notes that stand now.
     pub(crate) notes: usize,
-    /// Checks that could not be made.
+    /// Checks that could not be made, and clusters that could not be asked.
     pub(crate) unknown: usize,
     /// Checks that found nothing.
     pub(crate) passed: usize,
@@ -43,10 +43,21 @@ pub(crate) struct Tally {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct CheckResult<'a> {
+    /// Clusters that could not be asked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unasked_clusters: Vec<UnaskedCluster<'a>>,
     hosts: Vec<HostResult<'a>>,
     unreachable: &'a [Unreachable],
     summary: Tally,
     exit_code: u8,
+}
+
+/// A cluster that could not be asked, as JSON.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct UnaskedCluster<'a> {
+    context: Option<&'a str>,
+    reason: &'a str,
 }
 
 /// The findings of one host, as JSON.
@@ -75,6 +86,7 @@ impl Tally {
         let mut tally = Self {
             hosts: plan.hosts.len(),
             unreachable: plan.unreachable.len(),
+            unknown: unasked(plan).count(),
             ..Self::default()
         };
         for host in &plan.hosts {
@@ -104,9 +116,23 @@ impl Tally {
     }
 }
 
+/// Returns the clusters that could not be asked, and why.
+fn unasked(plan: &Plan) -> impl Iterator<Item = UnaskedCluster<'_>> {
+    plan.clusters.iter().filter_map(|cluster| {
+        Some(UnaskedCluster {
+            context: cluster.context.as_deref(),
+            reason: cluster.unasked.as_deref()?,
+        })
+    })
+}
+
 /// Renders what the checks found on every host as it is.
 pub(crate) fn render(plan: &Plan, tally: &Tally, grouping: Grouping, width: Width) -> String {
     let mut out = String::new();
+    for UnaskedCluster { context, reason } in unasked(plan) {
+        plan::unasked_cluster(&mut out, context, reason, width);
+        out.push('\n');
+    }
     for (hosts, checked) in groups(plan, grouping) {
         if grouping == Grouping::Folded && checked.findings.is_empty() && checked.unknown.is_empty()
         {
@@ -139,6 +165,7 @@ pub(crate) fn render_json(plan: &Plan, summary: Tally, status: ExitStatus) -> St
         checked: &host.checks,
     });
     json::render(&CheckResult {
+        unasked_clusters: unasked(plan).collect(),
         hosts: hosts.collect(),
         unreachable: &plan.unreachable,
         summary,
@@ -294,5 +321,18 @@ mod tests {
         let text = render(&plan, &tally, Grouping::Folded, Some(80));
         golden::check("checks.80.txt", &golden::plain(&text));
         assert_eq!(tally.exit(), ExitStatus::Error);
+    }
+
+    #[test]
+    fn a_cluster_that_could_not_be_asked_is_unknown_and_said_once() {
+        let plan = fixtures::clustered();
+        let tally = Tally::of(&plan);
+        assert_eq!((tally.unknown, tally.exit()), (2, ExitStatus::Error));
+        let text = golden::plain(&render(&plan, &tally, Grouping::Folded, None));
+        let said = "cluster gone  unknown  it could not be asked: `kubectl get nodes --output=json` failed";
+        assert_eq!(text.matches(said).count(), 1, "{text}");
+        assert!(text.contains("2 unknown"), "{text}");
+        let json = render_json(&plan, tally, tally.exit());
+        assert!(json.contains("\"context\": \"gone\""), "{json}");
     }
 }

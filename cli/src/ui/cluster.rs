@@ -1,19 +1,47 @@
-//! Steps to a cluster in words.
+//! Clusters and steps to them in words.
 
 use engine::cluster::{ClusterStep, Drain};
+
+use super::text::{BOLD, Line};
+
+/// What the edit of a cluster's configuration of kubelets comes to, in full.
+pub(crate) const EDIT_MEANS: &str = "once, before the first node; it changes nothing on nodes by itself: `kubeadm join` and \
+                                     `kubeadm upgrade node` write each node's file from it";
+
+/// Returns the start of a line about a cluster as a whole.
+pub(crate) fn headed(context: Option<&str>) -> Line {
+    let name = match context {
+        Some(context) => format!("cluster {context}"),
+        None => "cluster of the current context".to_owned(),
+    };
+    Line::default().paint(BOLD, &name).add("  ")
+}
 
 /// Returns what a step does, such as `cordon the node`.
 pub(crate) fn words(step: &ClusterStep) -> String {
     match step {
+        ClusterStep::EditKubeletConfig(edit) => format!(
+            "set cgroupDriver to {} in the ConfigMap kube-system/{}",
+            edit.cgroup_driver, edit.config_map
+        ),
         ClusterStep::Cordon => "cordon the node".to_owned(),
         ClusterStep::Drain(drain) => drain_words(*drain),
         ClusterStep::Annotate { key, value } => format!("annotate the node with {key}={value}"),
-        ClusterStep::AwaitReady { runtime, seconds } => {
+        ClusterStep::AwaitReady {
+            runtime,
+            anew,
+            seconds,
+        } => {
             let with = match runtime {
                 Some(runtime) => format!(" with {runtime}"),
                 None => String::new(),
             };
-            format!("wait until the node is ready{with}, {seconds} s at most")
+            let anew = if *anew {
+                ", by what its kubelet says anew"
+            } else {
+                ""
+            };
+            format!("wait until the node is ready{with}{anew}, {seconds} s at most")
         }
         ClusterStep::Uncordon => "uncordon the node".to_owned(),
     }

@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 
 use engine::check::{Checked, Finding, Standing, Unjudged};
+use engine::cluster::{ClusterPlan, ClusterState, ClusterStep, ClusterWide, KubeletConfigEdit};
 use engine::diagnostic::Severity;
 use engine::facts::{Facts, Init};
 use engine::name::{HostName, ResourceId};
 use engine::plan::{Change, HostPlan, Inputs, Plan, Unplanned, Unreachable, Verdict};
-use engine::report::{ChangeReport, HostOutcome, HostReport, Outcome, Report};
+use engine::report::{
+    ChangeReport, ClusterStepReport, ClusterWideReport, HostOutcome, HostReport, Outcome, Report,
+};
 use engine::resource::{Action, Difference, Reason};
 use engine::source::Position;
 use engine::step::Disruption;
@@ -292,6 +295,7 @@ pub(crate) fn plan(hosts: Vec<HostPlan>, unreachable: &[(&str, &str)]) -> Plan {
         format: engine::plan::PLAN_FORMAT.to_owned(),
         tool: "0.1.0".to_owned(),
         inputs: Inputs::default(),
+        clusters: Vec::new(),
         hosts,
         unreachable: unreachable.collect(),
     }
@@ -307,6 +311,106 @@ pub(crate) fn fleet() -> Plan {
     });
     let away = "ssh: connect to host 10.0.0.24 port 22: timed out after 10s, by way of bastion-1";
     plan(hosts.collect(), &[("node24", away)])
+}
+
+/// Nodes of four clusters: one that is edited, one that cannot be, one that is not there, and one that sends what no terminal
+/// should see.
+pub(crate) fn clustered() -> Plan {
+    let edit = |name: &str, more: &str| KubeletConfigEdit {
+        config_map: name.to_owned(),
+        cgroup_driver: "systemd".to_owned(),
+        before: format!("kind: KubeletConfiguration\ncgroupDriver: cgroupfs # why\n{more}"),
+        after: format!("kind: KubeletConfiguration\ncgroupDriver: systemd # why\n{more}"),
+    };
+    let node = |name: &str, context: Option<&str>| HostPlan {
+        cluster: Some(ClusterPlan {
+            context: context.map(str::to_owned),
+            node: name.parse().unwrap(),
+            observed: ClusterState::default(),
+            before: vec![ClusterStep::Cordon],
+            after: vec![ClusterStep::Uncordon],
+            notes: Vec::new(),
+        }),
+        ..host_plan(name, vec![config(), restart()])
+    };
+    let mut plan = plan(
+        vec![
+            node("node01", None),
+            node("node02", None),
+            node("node03", Some("odd")),
+        ],
+        &[],
+    );
+    plan.clusters = vec![
+        ClusterWide {
+            edits: vec![edit("kubelet-config-1.22", ""), edit("kubelet-config-1.23", "")],
+            ..ClusterWide::default()
+        },
+        ClusterWide {
+            context: Some("odd".to_owned()),
+            refused: vec![
+                "the ConfigMap kube-system/kubelet-config is not edited: it is not written in block style".to_owned(),
+            ],
+            ..ClusterWide::default()
+        },
+        ClusterWide {
+            context: Some("gone".to_owned()),
+            unasked: Some("`kubectl get nodes --output=json` failed: no route to host".to_owned()),
+            ..ClusterWide::default()
+        },
+        ClusterWide {
+            context: Some(HOSTILE.to_owned()),
+            unasked: Some(HOSTILE.to_owned()),
+            edits: vec![edit(HOSTILE, HOSTILE)],
+            refused: vec![HOSTILE.to_owned()],
+        },
+    ];
+    plan
+}
+
+/// How the clusters of [`clustered`] may end.
+pub(crate) fn cluster_reports() -> Vec<ClusterWideReport> {
+    let step = |edit: &KubeletConfigEdit, outcome: Outcome| ClusterStepReport {
+        step: ClusterStep::EditKubeletConfig(edit.clone()),
+        outcome,
+    };
+    let edits = &clustered().clusters[0].edits;
+    let [first, second] = &edits[..] else {
+        return Vec::new();
+    };
+    let report =
+        |context: &str, outcome: HostOutcome, steps: Vec<ClusterStepReport>| ClusterWideReport {
+            context: Some(context.to_owned()),
+            outcome,
+            steps,
+        };
+    let failed = || Outcome::Failed(HOSTILE.to_owned());
+    vec![
+        report(
+            "good",
+            HostOutcome::Converged,
+            vec![step(first, Outcome::Done)],
+        ),
+        report(
+            "half",
+            HostOutcome::Failed,
+            vec![step(first, Outcome::Done), step(second, failed())],
+        ),
+        report(
+            "stale",
+            HostOutcome::Stale(vec![
+                "-cgroupDriver: cgroupfs".to_owned(),
+                format!("+{HOSTILE}"),
+            ]),
+            vec![step(first, failed()), step(second, Outcome::NotReached)],
+        ),
+        report("odd", HostOutcome::Refused(HOSTILE.to_owned()), Vec::new()),
+        report(
+            "late",
+            HostOutcome::NotStarted,
+            vec![step(first, Outcome::NotReached)],
+        ),
+    ]
 }
 
 /// Three nodes that are as the spec says.
@@ -416,5 +520,8 @@ pub(crate) fn report() -> Report {
         ),
         host_report("node24", HostOutcome::NothingToDo, &[]),
     ]);
-    Report { hosts }
+    Report {
+        clusters: Vec::new(),
+        hosts,
+    }
 }

@@ -4,10 +4,8 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use similar::TextDiff;
-
 use crate::check::Checked;
-use crate::cluster::{ClusterPlan, bracket};
+use crate::cluster::{Cluster, ClusterPlan, Impact, bracket, unified_diff};
 use crate::graph::{Graph, GraphNode, Predecessor};
 use crate::name::{Digest, HostName, ResourceId, UnitName};
 use crate::plan::{Change, HostPlan, Unplanned, Verdict};
@@ -21,8 +19,8 @@ use crate::source::Position;
 use crate::state::State;
 use crate::step::{Disruption, Step};
 
-/// Lines of context around a change in a diff.
-const DIFF_CONTEXT: usize = 3;
+/// The unit of the kubelet.
+const KUBELET: &str = "kubelet.service";
 
 /// Plans one host.
 pub fn plan_host(
@@ -55,6 +53,68 @@ pub fn plan_host(
         checks,
         changes: walk.changes,
     }
+}
+
+/// Plans a host whose cluster could not be asked. Where nothing of its plan needs the cluster, it is planned like any other;
+/// else nothing is planned, since a part of it would be another plan than was asked for. It is checked in any case.
+pub fn plan_host_alone(
+    graph: &Graph,
+    providers: &[Box<dyn Provider>],
+    host: &HostName,
+    observed: &Observed,
+) -> HostPlan {
+    let mut plan = plan_host(graph, providers, host, observed);
+    let need = graph
+        .cluster()
+        .and_then(|cluster| need(cluster, &plan.changes));
+    if let Some(need) = need {
+        plan.changes.clear();
+        plan.checks = check(graph, observed, &plan.changes);
+        plan.unplanned.push(Unplanned {
+            resource: ResourceId::new("cluster", "node"),
+            verdict: Verdict::Unknown,
+            reason: format!(
+                "its cluster could not be asked, and {need}; nothing is planned for the host, since half of it would be another \
+                 plan"
+            ),
+            help: Some("see to it that `kubectl get nodes` works where hardstand runs, then plan again".to_owned()),
+            source: None,
+        });
+    }
+    plan
+}
+
+/// Returns what a host's plan needs its cluster for.
+fn need(cluster: &Cluster, changes: &[Arc<Change>]) -> Option<&'static str> {
+    if cluster.drain.is_some() && loses_pods(changes) {
+        Some("its node would be drained first")
+    } else if cluster.runtime.is_some() {
+        Some("its node may need another annotation of its runtime")
+    } else {
+        cluster
+            .driver_to_set()
+            .map(|_| "the cluster's kubelet-config comes before its nodes")
+    }
+}
+
+/// Whether the kubelet is stopped or started.
+fn restarts_kubelet(changes: &[Arc<Change>]) -> bool {
+    let restarts = |step: &Step| {
+        matches!(
+            step,
+            Step::StartUnit { name, .. } | Step::PauseUnit { name } | Step::RestartUnit { name, .. }
+                if name.as_str() == KUBELET
+        )
+    };
+    changes
+        .iter()
+        .flat_map(|change| &change.steps)
+        .any(restarts)
+}
+
+fn loses_pods(changes: &[Arc<Change>]) -> bool {
+    let loses = |change: &Arc<Change>| change.disruption == Disruption::PodLoss;
+    changes.iter().any(loses)
 }
 
 /// Returns what stands for all that the host's records would tell, where they cannot be read.
@@ -118,16 +178,14 @@ fn check(graph: &Graph, observed: &Observed, changes: &[Arc<Change>]) -> Checked
     Checked::of(graph.checks(), &now, Some(&State::after(observed, steps)))
 }
 
-/// Whether the host is a node that is drained before its pods would be lost.
+/// Whether the host is a node that is drained before its pods would be lost. Where the cluster could not be asked, it is
+/// taken for one.
 fn drains(graph: &Graph, observed: &Observed) -> bool {
     let asked = graph
         .cluster()
         .is_some_and(|cluster| cluster.drain.is_some());
-    let node = observed
-        .cluster
-        .as_ref()
-        .and_then(|cluster| cluster.node.as_ref());
-    asked && node.is_some()
+    let cluster = observed.cluster.as_ref();
+    asked && cluster.is_none_or(|cluster| cluster.node.is_some())
 }
 
 /// Returns what is done to the cluster around the changes of the host.
@@ -137,14 +195,14 @@ fn cluster(
     observed: &Observed,
     changes: &[Arc<Change>],
 ) -> Option<ClusterPlan> {
-    let loses_pods = changes
-        .iter()
-        .any(|change| change.disruption == Disruption::PodLoss);
     bracket(
         graph.cluster()?,
         host,
         observed.cluster.as_ref()?,
-        loses_pods,
+        Impact {
+            loses_pods: loses_pods(changes),
+            restarts_kubelet: restarts_kubelet(changes),
+        },
     )
 }
 
@@ -492,11 +550,7 @@ fn diffs_of(texts: &[TextChange]) -> BTreeMap<String, String> {
         .map(|text| {
             let before = text.before.as_deref().unwrap_or("");
             let after = text.after.as_deref().unwrap_or("");
-            let diff = TextDiff::from_lines(before, after)
-                .unified_diff()
-                .context_radius(DIFF_CONTEXT)
-                .to_string();
-            (text.path.clone(), diff)
+            (text.path.clone(), unified_diff(before, after))
         })
         .collect()
 }
@@ -566,9 +620,13 @@ mod tests {
                         .collect();
                     Decision::Change(proposal)
                 }
-                SysctlState::Value(value) => Decision::Change(
-                    Proposal::new(Action::Update, Vec::new()).difference("running", value, "1"),
-                ),
+                SysctlState::Value(value) => {
+                    let mut proposal = Proposal::new(Action::Update, Vec::new());
+                    if self.name == "pods" {
+                        proposal.disruption = Disruption::PodLoss;
+                    }
+                    Decision::Change(proposal.difference("running", value, "1"))
+                }
                 SysctlState::Absent => Decision::Change(Proposal::new(Action::Create, Vec::new())),
                 SysctlState::Unreadable(reason) => Decision::Refused {
                     reason: reason.clone(),
@@ -580,6 +638,11 @@ mod tests {
 
     /// Plans ones: each row is a name, its edges (`-x` requires, `+x` notifies), and its running value.
     fn plan(rows: &[(&'static str, &str, &str)], receipts: &[(&str, &str)]) -> HostPlan {
+        let (graph, observed) = ones(rows, receipts);
+        plan_host(&graph, &[], &"node".parse().unwrap(), &observed)
+    }
+
+    fn ones(rows: &[(&'static str, &str, &str)], receipts: &[(&str, &str)]) -> (Graph, Observed) {
         let mut sources = Sources::default();
         let source = sources.add("spec.yaml", "x");
         let span = Span {
@@ -642,7 +705,47 @@ mod tests {
             guards: Vec::new(),
             cluster: None,
         };
-        plan_host(&graph, &[], &"node".parse().unwrap(), &observed)
+        (graph, observed)
+    }
+
+    #[test]
+    fn a_host_whose_cluster_could_not_be_asked_is_planned_whole_or_not_at_all() {
+        let drain = Cluster {
+            drain: Some(crate::cluster::Drain {
+                timeout_seconds: 1,
+                delete_empty_dir_data: false,
+                force: false,
+                grace_period_seconds: None,
+            }),
+            ..Cluster::default()
+        };
+        let edits = Cluster {
+            cgroup_driver: Some("systemd".to_owned()),
+            edit_kubelet_config: true,
+            ..Cluster::default()
+        };
+        let loses = [("a", "", "0"), ("pods", "", "0")];
+        let harmless = [("a", "", "0"), ("pods", "", "1")];
+        for (cluster, rows, n_changes, why) in [
+            (&drain, &loses, 0, Some("would be drained")),
+            (&drain, &harmless, 1, None),
+            (&Cluster::default(), &loses, 2, None),
+            (&edits, &harmless, 0, Some("comes before its nodes")),
+        ] {
+            let (graph, observed) = ones(rows, &[]);
+            let graph = graph.in_cluster(Some(cluster.clone()));
+            let plan = plan_host_alone(&graph, &[], &"node".parse().unwrap(), &observed);
+            assert_eq!(plan.changes.len(), n_changes, "{plan:#?}");
+            assert_eq!(
+                plan.unplanned.len(),
+                usize::from(why.is_some()),
+                "{plan:#?}"
+            );
+            for (unplanned, why) in plan.unplanned.iter().zip(why) {
+                assert_eq!(unplanned.verdict, Verdict::Unknown);
+                assert!(unplanned.reason.contains(why), "{unplanned:?}");
+            }
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod common;
 mod saved;
 #[cfg(test)]
 mod tests;
+mod wide;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::check::Checked;
-use crate::cluster::ClusterPlan;
+use crate::cluster::{ClusterPlan, ClusterWide};
 use crate::facts::{Facts, Init};
 use crate::inventory::Shard;
 use crate::name::{HostName, ResourceId};
@@ -24,8 +25,9 @@ use crate::resource::{Action, Difference, Reason};
 use crate::source::{InputDocument, Position};
 use crate::step::{Content, Disruption, Step};
 
-pub use build::plan_host;
+pub use build::{plan_host, plan_host_alone};
 pub(crate) use common::Common;
+pub use wide::{Clusters, plan_clusters};
 
 /// A reviewed or to be reviewed plan of a fleet: self-contained, so that it can be applied from another directory.
 ///
@@ -43,6 +45,9 @@ pub struct Plan {
     pub shard: Option<Shard>,
     /// The specs, inventories and files that were planned, from which apply derives the same resources again.
     pub inputs: Inputs,
+    /// What is done once to clusters, before the hosts that are nodes of them; those with nothing to say are left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub clusters: Vec<ClusterWide>,
     /// The hosts that were planned, in natural order.
     pub hosts: Vec<HostPlan>,
     /// The hosts that could not be planned.
@@ -109,7 +114,34 @@ pub struct HostPlan {
     pub cluster: Option<ClusterPlan>,
 }
 
+impl Plan {
+    /// Returns the hosts that are nodes of a cluster.
+    pub fn nodes_of<'a>(&'a self, cluster: &'a ClusterWide) -> impl Iterator<Item = &'a HostPlan> {
+        self.hosts.iter().filter(|host| host.is_node_of(cluster))
+    }
+
+    /// Whether apply may touch a host: neither a check nor its cluster keeps it from that.
+    pub fn may_touch(&self, host: &HostPlan) -> bool {
+        let mut clusters = self.clusters.iter();
+        let refused =
+            |cluster: &ClusterWide| !cluster.refused.is_empty() && host.is_node_of(cluster);
+        host.checks.refusal().is_none() && !clusters.any(refused)
+    }
+
+    /// Whether anything is done to a cluster as a whole: it is not, where no node of it may be touched.
+    pub fn edits(&self, cluster: &ClusterWide) -> bool {
+        let mut nodes = self.nodes_of(cluster);
+        !cluster.edits.is_empty() && nodes.any(|host| self.may_touch(host))
+    }
+}
+
 impl HostPlan {
+    /// Whether the host is a node of a cluster.
+    pub fn is_node_of(&self, cluster: &ClusterWide) -> bool {
+        let own = self.cluster.as_ref();
+        own.is_some_and(|own| own.context == cluster.context)
+    }
+
     /// Whether nothing is done, neither on the host nor to its node.
     pub fn is_empty(&self) -> bool {
         let steps = self.cluster.as_ref().is_some_and(ClusterPlan::has_steps);

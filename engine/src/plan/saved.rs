@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Error, Map, Value};
 
 use crate::check::Checked;
-use crate::cluster::ClusterPlan;
+use crate::cluster::{ClusterPlan, ClusterWide};
 use crate::facts::Facts;
 use crate::inventory::Shard;
 use crate::name::{HostName, ResourceId};
@@ -29,6 +29,8 @@ struct SavedPlan {
     via: Via,
     shard: Option<Shard>,
     inputs: Inputs,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    clusters: Vec<ClusterWide>,
     /// The different plans, each as the first of its hosts has it.
     plans: Vec<CommonPlan>,
     hosts: Vec<SavedHost>,
@@ -91,6 +93,7 @@ impl Plan {
             via: self.via,
             shard: self.shard,
             inputs: self.inputs.clone(),
+            clusters: self.clusters.clone(),
             plans,
             hosts,
             unreachable: self.unreachable.clone(),
@@ -131,6 +134,7 @@ impl Plan {
             via: saved.via,
             shard: saved.shard,
             inputs: saved.inputs,
+            clusters: saved.clusters,
             hosts,
             unreachable: saved.unreachable,
         })

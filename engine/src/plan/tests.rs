@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::check::Checked;
+use crate::cluster::KubeletConfigEdit;
 use crate::facts::Facts;
 use crate::step::Step;
 
@@ -77,6 +78,7 @@ fn plan(hosts: Vec<HostPlan>) -> Plan {
         via: Via::Ssh,
         shard: "2/4".parse().ok(),
         inputs: Inputs::default(),
+        clusters: Vec::new(),
         hosts,
         unreachable: vec![Unreachable {
             host: "gone".parse().unwrap(),
@@ -99,7 +101,24 @@ fn mixed() -> Plan {
 
 #[test]
 fn a_saved_plan_is_read_as_it_was_and_saved_again_as_it_is() {
-    for plan in [plan(Vec::new()), plan(vec![host("a", "60")]), mixed()] {
+    let mut clustered = mixed();
+    clustered.clusters.push(ClusterWide {
+        context: Some("prod".to_owned()),
+        unasked: Some("no".to_owned()),
+        edits: vec![KubeletConfigEdit {
+            config_map: "kubelet-config".to_owned(),
+            cgroup_driver: "systemd".to_owned(),
+            before: "a\r\n".to_owned(),
+            after: "\u{1b}b".to_owned(),
+        }],
+        refused: vec!["it is odd".to_owned()],
+    });
+    for plan in [
+        plan(Vec::new()),
+        plan(vec![host("a", "60")]),
+        mixed(),
+        clustered,
+    ] {
         let bytes = plan.to_bytes();
         let read = Plan::from_bytes(&bytes).unwrap();
         assert_eq!(read, plan);

@@ -132,11 +132,16 @@ impl<'a> Config<'a> {
             let space = if text[..*at].ends_with(':') { " " } else { "" };
             text.replace_range(*at..*at + word.len(), &format!("{space}{wanted}"));
         }
+        let last_break = text.rfind('\n');
+        let end = match last_break.is_some_and(|at| text[..at].ends_with('\r')) {
+            true => "\r\n",
+            false => "\n",
+        };
         for (field, wanted) in absent {
             if !text.ends_with('\n') {
-                text.push('\n');
+                text.push_str(end);
             }
-            text.push_str(&line(*field, wanted));
+            text.push_str(&format!("{}: {wanted}{end}", field.key()));
         }
         text
     }

@@ -53,7 +53,8 @@ pub(super) struct KubeletSection {
     ))]
     pub(super) config_dir: Option<AbsPath>,
     /// The kubelet's config file; default /var/lib/kubelet/config.yaml. Made if there is none. `kubeadm join` and
-    /// `kubeadm upgrade node` write it anew from the cluster's `kubelet-config`, so set the same there.
+    /// `kubeadm upgrade node` write it anew from the cluster's `kubelet-config`, so set the same there; the cgroup driver with
+    /// `cluster.editKubeletConfig`.
     #[schemars(example = super::DEFAULT_CONFIG)]
     #[schemars(extend(
         "default" = super::DEFAULT_CONFIG,
@@ -84,7 +85,7 @@ pub(super) struct Runtime<'a> {
     pub(super) name: &'a str,
     span: Span,
     /// Its driver: a runtime that says nothing of it is given systemd.
-    driver: &'a str,
+    pub(super) driver: &'a str,
     driver_span: Span,
     /// Where it answers.
     pub(super) socket: Option<AbsPath>,

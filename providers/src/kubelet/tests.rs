@@ -113,6 +113,12 @@ fn lines_are_edited_and_every_other_byte_kept() {
             None,
             "Kx:\n  cgroupDriver: cgroupfs\ncgroupDriver: systemd\n",
         ),
+        ("Kx: 1\r\n", None, "Kx: 1\r\ncgroupDriver: systemd\r\n"),
+        (
+            "Kx: 1\r\ny: 1",
+            None,
+            "Kx: 1\r\ny: 1\r\ncgroupDriver: systemd\r\n",
+        ),
         (
             "---\n# cgroupDriver: x\nK",
             None,

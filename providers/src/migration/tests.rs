@@ -38,7 +38,7 @@ fn machine() -> Machine {
         );
     machine.cluster = Some(ClusterState {
         node: Some(node(23)),
-        kubelet_config: None,
+        ..ClusterState::default()
     });
     machine
 }

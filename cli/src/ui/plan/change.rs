@@ -297,7 +297,8 @@ fn body(diff: &str) -> impl Iterator<Item = &str> {
         .skip_while(named)
 }
 
-fn draw_diff(out: &mut String, path: Option<&String>, diff: &str) {
+/// Draws the lines of a unified diff.
+pub(super) fn draw_diff(out: &mut String, path: Option<&String>, diff: &str) {
     if let Some(path) = path {
         Line::indent(DETAIL).paint(DIM, path).end(out);
     }

@@ -11,7 +11,7 @@ mod verdict;
 mod tests;
 
 use engine::check::{Finding, Standing};
-use engine::cluster::{ClusterPlan, ClusterStep};
+use engine::cluster::{ClusterPlan, ClusterStep, ClusterWide};
 use engine::diagnostic::Severity;
 use engine::name::Digest;
 use engine::plan::{HostPlan, Plan, Unreachable};
@@ -73,6 +73,9 @@ pub(crate) fn render(plan: &Plan, view: &PlanView) -> String {
     let summary = PlanSummary::of(plan);
     let mut out = String::new();
     legend(&mut out, plan, &summary, view);
+    for cluster in &plan.clusters {
+        cluster_wide(&mut out, plan, cluster, view);
+    }
     for group in group::gather(&plan.hosts, view) {
         section(&mut out, &group, view);
     }
@@ -105,7 +108,10 @@ fn legend(out: &mut String, plan: &Plan, summary: &PlanSummary, view: &PlanView)
     let clustered = plan.hosts.iter().any(|host| {
         let cluster = host.cluster.as_ref();
         cluster.is_some_and(ClusterPlan::has_steps)
-    });
+    }) || plan
+        .clusters
+        .iter()
+        .any(|cluster| !cluster.edits.is_empty());
     let unchanged = view.unchanged == Unchanged::Shown && summary.hosts > 0;
     let entries = [
         (summary.create > 0, GREEN, "+", "create"),
@@ -134,6 +140,59 @@ fn legend(out: &mut String, plan: &Plan, summary: &PlanSummary, view: &PlanView)
         line.end(out);
         out.push('\n');
     }
+}
+
+/// Draws what is done once to a cluster, and what could not be.
+fn cluster_wide(out: &mut String, plan: &Plan, cluster: &ClusterWide, view: &PlanView) {
+    let nodes = fold(plan.nodes_of(cluster).map(|host| host.host.as_str()));
+    let ClusterWide {
+        context,
+        unasked,
+        edits,
+        refused,
+    } = cluster;
+    if let Some(why) = unasked {
+        unasked_cluster(out, context.as_deref(), why, view.width);
+    }
+    if !edits.is_empty() || !refused.is_empty() {
+        cluster::headed(context.as_deref())
+            .paint(DIM, &nodes)
+            .end(out);
+    }
+    for edit in edits {
+        let step = ClusterStep::EditKubeletConfig(edit.clone());
+        cluster_steps(out, &[step], view.width);
+        paragraph(
+            out,
+            Line::indent(8),
+            8,
+            DIM,
+            cluster::EDIT_MEANS,
+            view.width,
+        );
+        if view.diff == DiffArg::Full {
+            change::draw_diff(out, None, &edit.diff());
+        }
+    }
+    for reason in refused {
+        let start = Line::indent(2)
+            .paint(RED.bold(), "x")
+            .add(" ")
+            .paint(RED, "refused")
+            .add("  ");
+        let reason = format!("{reason}; apply touches no node of the cluster");
+        paragraph(out, start, 8, PLAIN, &reason, view.width);
+    }
+    out.push('\n');
+}
+
+/// Says that a cluster could not be asked.
+pub(super) fn unasked_cluster(out: &mut String, context: Option<&str>, why: &str, width: Width) {
+    let start = cluster::headed(context)
+        .paint(CYAN.bold(), "unknown")
+        .add("  ");
+    let text = format!("it could not be asked: {why}");
+    paragraph(out, start, 4, PLAIN, &text, width);
 }
 
 /// Draws the hosts of one group and what happens to each of them.

@@ -1,7 +1,7 @@
 //! Golden plans: at 80 and 120 columns, without a width, with colors, and in every layout.
 
 use super::*;
-use crate::ui::fixtures::{fleet, hostile, named, plan, settled};
+use crate::ui::fixtures::{clustered, fleet, hostile, named, plan, settled};
 use crate::ui::golden::{self, check};
 use crate::ui::text::is_hostile;
 
@@ -38,6 +38,27 @@ fn hosts_that_differ_by_their_name_are_folded() {
     alone.hosts.truncate(1);
     let text = rendered(&alone, view(None));
     assert!(!text.contains("${host.name}"), "{text}");
+}
+
+#[test]
+fn what_is_done_to_clusters_is_shown_once() {
+    let mut plan = clustered();
+    let text = rendered(&plan, view(Some(100)));
+    assert!(!text.chars().any(|c| c != '\n' && is_hostile(c)));
+    plan.clusters.pop();
+    let summary = PlanSummary::of(&plan);
+    // The node of the cluster that cannot be edited is left out.
+    assert_eq!((summary.hosts, summary.appliable_hosts), (3, 2));
+    assert_eq!((summary.cluster_edits, summary.unasked_clusters), (2, 1));
+    check("plan.cluster.txt", &rendered(&plan, view(Some(100))));
+    let by_host = PlanView {
+        grouping: Grouping::ByHost,
+        diff: DiffArg::None,
+        ..view(None)
+    };
+    let text = rendered(&plan, by_host);
+    assert_eq!(text.matches("@ set cgroupDriver").count(), 2, "{text}");
+    assert!(!text.contains("# why"), "{text}");
 }
 
 #[test]

@@ -30,8 +30,13 @@ fn pending(summary: &PlanSummary) -> String {
         restart,
         reload,
         changed_hosts,
+        cluster_edits,
         ..
     } = *summary;
+    let edits = match cluster_edits {
+        0 => String::new(),
+        n => format!(", {} to edit", count(n, "ConfigMap")),
+    };
     let mut text = format!(
         "Plan: {create} to create, {update} to change, {}",
         count(restart, "restart")
@@ -40,7 +45,7 @@ fn pending(summary: &PlanSummary) -> String {
         text += &format!(", {}", count(reload, "reload"));
     }
     text += &format!(
-        ", {delete} to remove on {}{}.",
+        ", {delete} to remove on {}{edits}{}.",
         count(changed_hosts, "host"),
         unsettled(summary)
     );
@@ -68,6 +73,7 @@ fn unsettled(summary: &PlanSummary) -> String {
         unknown,
         refused,
         unreachable,
+        unasked_clusters,
         ..
     } = *summary;
     let parts = [
@@ -76,6 +82,13 @@ fn unsettled(summary: &PlanSummary) -> String {
         (
             unreachable,
             format!("; {} unreachable", count(unreachable, "host")),
+        ),
+        (
+            unasked_clusters,
+            format!(
+                "; {} could not be asked",
+                count(unasked_clusters, "cluster")
+            ),
         ),
     ];
     let told = parts.into_iter().filter(|(n, _)| *n > 0);

@@ -1,13 +1,14 @@
 //! How an apply ended, as text: a line of cells for each group of hosts that ended alike, failures in full, what to do
 //! next, and the numbers last.
 
+mod clusters;
 mod failures;
 mod matrix;
 pub(crate) mod unplanned;
 
 use std::collections::BTreeMap;
 
-use engine::report::{HostOutcome, Outcome, Report};
+use engine::report::{ClusterStepReport, HostOutcome, Outcome, Report};
 
 use super::text::{BOLD, CYAN, GREEN, Line, RED, Width, count, paragraph};
 
@@ -27,6 +28,7 @@ pub(crate) struct ReportView<'a> {
 /// Renders a whole report.
 pub(crate) fn render(report: &Report, view: &ReportView<'_>) -> String {
     let mut out = String::new();
+    clusters::render(&mut out, report, view.width);
     matrix::render(&mut out, report);
     failures::render(&mut out, report, view.width);
     out.push_str(view.unplanned);
@@ -48,12 +50,7 @@ pub(crate) fn render(report: &Report, view: &ReportView<'_>) -> String {
 }
 /// Says which command comes next, the most pressing first.
 fn next(out: &mut String, report: &Report, view: &ReportView<'_>) {
-    let has = |code: u8| {
-        report
-            .hosts
-            .iter()
-            .any(|host| host.outcome.exit_code() == code)
-    };
+    let has = |code: u8| outcomes(report).any(|outcome| outcome.exit_code() == code);
     for host in &report.hosts {
         let command = host
             .cluster
@@ -98,30 +95,38 @@ fn next(out: &mut String, report: &Report, view: &ReportView<'_>) {
         out.push('\n');
     }
 }
+
+fn outcomes(report: &Report) -> impl Iterator<Item = &HostOutcome> {
+    let clusters = report.clusters.iter().map(|cluster| &cluster.outcome);
+    clusters.chain(report.hosts.iter().map(|host| &host.outcome))
+}
+
 /// Returns the numbers: what was done, and how the hosts ended.
 fn verdict(report: &Report) -> String {
     let n_hosts = report.hosts.len();
-    if report
-        .hosts
-        .iter()
-        .all(|host| host.outcome == HostOutcome::NothingToDo)
-    {
+    if outcomes(report).all(|outcome| *outcome == HostOutcome::NothingToDo) {
         return match n_hosts {
             0 => "Nothing to do. There are no hosts.".to_owned(),
             1 => "Nothing to do. 1 host is as the spec says.".to_owned(),
             n => format!("Nothing to do. {n} hosts are as the spec says."),
         };
     }
-    let outcomes = report.hosts.iter().flat_map(|host| &host.changes);
+    let changes = report.hosts.iter().flat_map(|host| &host.changes);
     let (done, left): (Vec<_>, Vec<_>) =
-        outcomes.partition(|change| change.outcome == Outcome::Done);
+        changes.partition(|change| change.outcome == Outcome::Done);
+    let steps = report.clusters.iter().flat_map(|cluster| &cluster.steps);
+    let is_done = |step: &&ClusterStepReport| step.outcome == Outcome::Done;
+    let edited = match steps.filter(is_done).count() {
+        0 => String::new(),
+        n => format!(", {} edited", count(n, "ConfigMap")),
+    };
     let left = match left.len() {
         0 => String::new(),
         n => format!(", {n} not done"),
     };
     let ended = by_outcome(report).join(", ");
     format!(
-        "Applied: {}{left}. {}: {ended}.",
+        "Applied: {}{left}{edited}. {}: {ended}.",
         count(done.len(), "change"),
         count(n_hosts, "host")
     )
@@ -162,7 +167,7 @@ mod tests {
     use super::*;
     use engine::report::HostReport;
 
-    use crate::ui::fixtures::{host, report};
+    use crate::ui::fixtures::{cluster_reports, host, report};
     use crate::ui::golden;
     use crate::ui::text::is_hostile;
 
@@ -180,6 +185,17 @@ mod tests {
         let text = golden::plain(&render(&report(), &view()));
         assert!(!text.chars().any(|c| c != '\n' && is_hostile(c)));
         golden::check("report.80.txt", &text);
+    }
+
+    #[test]
+    fn clusters_are_told_first() {
+        let mut report = report();
+        report.hosts.truncate(1);
+        report.clusters = cluster_reports();
+        let text = golden::plain(&render(&report, &view()));
+        assert!(!text.chars().any(|c| c != '\n' && is_hostile(c)));
+        golden::check("report.cluster.txt", &text);
+        assert_eq!(report.exit_code(), 1);
     }
 
     #[test]
