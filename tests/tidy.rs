@@ -21,7 +21,7 @@ const STAGES: [&[&str]; 11] = [
     &["graph"],
     &["plan", "event", "report"],
     &["farside", "transport", "fleet", "kubectl"],
-    &["compile", "effective", "probe"],
+    &["complete", "compile", "effective", "probe"],
     &["apply", "cluster_wide", "node"],
     &["pipeline"],
 ];

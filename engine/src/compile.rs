@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::complete::complete;
 use crate::diagnostic::{Diagnostic, Problems};
 use crate::facts::Os;
 use crate::graph::Graph;
@@ -146,10 +147,15 @@ pub fn compile(
         let graph = graphs
             .entry((Arc::as_ptr(&spec.sections), host.os))
             .or_insert_with(|| {
-                let sections = Sections {
+                let written = Sections {
                     all: &spec.sections,
                     files,
                     sources: &loaded.sources,
+                };
+                let all = complete(&written, host.os, providers);
+                let sections = Sections {
+                    all: &all,
+                    ..written
                 };
                 Arc::new(graph(&sections, host, providers, &mut problems))
             });

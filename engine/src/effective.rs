@@ -1,10 +1,13 @@
 //! What a host's merged spec comes to with its defaults filled in, each with where it was written or why it is so.
 
+use std::collections::BTreeMap;
+
 use schemars::Schema;
 use serde_json::Value as Json;
 
+use crate::complete::implied;
 use crate::facts::Os;
-use crate::resource::{Filled, Provider, Sections};
+use crate::resource::{Filled, Implied, Provider, Sections};
 use crate::source::Position;
 use crate::spec::{Node, Value};
 
@@ -38,7 +41,7 @@ pub fn effective(sections: &Sections<'_>, os: Os, providers: &[Box<dyn Provider>
         .iter()
         .flat_map(|provider| provider.sections())
         .collect();
-    let map = sections.all.iter().map(|(name, node)| {
+    let written = sections.all.iter().map(|(name, node)| {
         let schema = schemas.iter().find(|section| section.name == name);
         let fill = Fill {
             sections,
@@ -48,7 +51,42 @@ pub fn effective(sections: &Sections<'_>, os: Os, providers: &[Box<dyn Provider>
         let schema = schema.map(|section| Schema::as_value(&section.schema));
         (name.clone(), fill.node(name, node, schema))
     });
-    Effective::Map(map.collect())
+    let mut all: BTreeMap<String, Effective> = written.collect();
+    for implied in implied(sections, os, providers) {
+        add(&mut all, implied);
+    }
+    Effective::Map(all.into_iter().collect())
+}
+
+/// Adds an item that follows from another section.
+fn add(all: &mut BTreeMap<String, Effective>, implied: Implied) {
+    let Implied {
+        section,
+        key,
+        value,
+        span: _,
+        reason,
+    } = implied;
+    let leaf = Effective::Leaf(scalar(&value), Origin::Default(reason));
+    let section = all
+        .entry(section.to_owned())
+        .or_insert_with(|| Effective::List(Vec::new()));
+    match (key, section) {
+        (None, Effective::List(items)) => items.push(leaf),
+        (Some(key), Effective::Map(entries)) => entries.push((key, leaf)),
+        (Some(key), section) => *section = Effective::Map(vec![(key, leaf)]),
+        (None, section) => *section = Effective::List(vec![leaf]),
+    }
+}
+
+/// Returns a value without parts in JSON. What is implied has none.
+fn scalar(value: &Value) -> Json {
+    match value {
+        Value::Null | Value::List(_) | Value::Map(_) => Json::Null,
+        Value::Bool(value) => (*value).into(),
+        Value::Integer(value) => (*value).into(),
+        Value::Float(text) | Value::String(text) => text.as_str().into(),
+    }
 }
 
 /// Fills in defaults.
@@ -69,12 +107,7 @@ impl Fill<'_> {
                 let item = |item: &Node| self.node(&format!("{path}[]"), item, items_schema);
                 Effective::List(items.iter().map(item).collect())
             }
-            Value::Null => Effective::Leaf(Json::Null, written()),
-            Value::Bool(value) => Effective::Leaf((*value).into(), written()),
-            Value::Integer(value) => Effective::Leaf((*value).into(), written()),
-            Value::Float(text) | Value::String(text) => {
-                Effective::Leaf(text.as_str().into(), written())
-            }
+            value => Effective::Leaf(scalar(value), written()),
         }
     }
 

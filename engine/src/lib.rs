@@ -12,6 +12,7 @@ pub mod check;
 pub mod cluster;
 pub mod cluster_wide;
 pub mod compile;
+pub mod complete;
 pub mod diagnostic;
 pub mod effective;
 pub mod event;

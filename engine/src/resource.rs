@@ -13,7 +13,7 @@ use crate::name::{Digest, ResourceId, UnitName};
 use crate::question::{Observed, Question, Unanswered};
 use crate::receipt::Receipt;
 use crate::source::{Sources, Span};
-use crate::spec::{Files, Node};
+use crate::spec::{Files, Node, Value};
 use crate::step::{Disruption, Step};
 
 /// One thing that should be true of a host. Every method is pure.
@@ -69,6 +69,12 @@ pub trait Provider: Send + Sync {
         Vec::new()
     }
 
+    /// Returns what these sections ask of other sections, where those do not say it themselves.
+    fn implied(&self, sections: &Sections<'_>, os: Os) -> Vec<Implied> {
+        let _ = (sections, os);
+        Vec::new()
+    }
+
     /// Returns the checks that hosts with these sections are held against, and complains about what is wrong with the spec
     /// alone.
     fn checks(&self, sections: &Sections<'_>, problems: &mut Problems) -> Vec<Box<dyn Check>> {
@@ -115,6 +121,21 @@ pub struct Filled {
     /// The value, in JSON.
     pub value: serde_json::Value,
     /// Why this one, as a fragment without a full stop.
+    pub reason: String,
+}
+
+/// An item of a section that follows from another section, as if it were written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Implied {
+    /// The section that it is added to, such as `modules`.
+    pub section: &'static str,
+    /// Its key, if that section is a map; a list gets it as its last item.
+    pub key: Option<String>,
+    /// The value.
+    pub value: Value,
+    /// Where that stands which it follows from.
+    pub span: Span,
+    /// Why, as a fragment without a full stop.
     pub reason: String,
 }
 

@@ -5,6 +5,7 @@ mod steps;
 use std::collections::{BTreeMap, BTreeSet};
 
 use engine::cluster::ClusterState;
+use engine::complete::complete;
 use engine::diagnostic::Problems;
 use engine::effective::Effective;
 use engine::facts::{CgroupVersion, Facts, Init, Os, PackageManager, Swap};
@@ -316,7 +317,7 @@ impl Machine {
     }
 }
 
-/// Returns the graph of a spec and what is wrong with it, each as `CODE message`.
+/// Returns the graph of a spec and what is wrong with it, each as `CODE message`. What its sections imply is left out.
 pub(crate) fn compile(spec: &str) -> (Graph, Vec<String>) {
     compile_at("spec.yaml", spec)
 }
@@ -324,11 +325,25 @@ pub(crate) fn compile(spec: &str) -> (Graph, Vec<String>) {
 /// As [`compile`], for a spec under a path.
 pub(crate) fn compile_at(name: &str, spec: &str) -> (Graph, Vec<String>) {
     let (sources, all) = read(name, spec);
-    let files = Files::default();
-    let sections = Sections {
+    compile_sections(&sources, &all)
+}
+
+/// As [`compile`], with what the sections imply.
+pub(crate) fn compile_completed(spec: &str) -> (Graph, Vec<String>) {
+    let (sources, all) = read("spec.yaml", spec);
+    let written = Sections {
         all: &all,
-        files: &files,
+        files: &Files::default(),
         sources: &sources,
+    };
+    compile_sections(&sources, &complete(&written, Os::Linux, &registry()))
+}
+
+fn compile_sections(sources: &Sources, all: &BTreeMap<String, Node>) -> (Graph, Vec<String>) {
+    let sections = Sections {
+        all,
+        files: &Files::default(),
+        sources,
     };
     let mut problems = Problems::default();
     let declared = registry()
@@ -342,7 +357,7 @@ pub(crate) fn compile_at(name: &str, spec: &str) -> (Graph, Vec<String>) {
     let cluster = registry()
         .iter()
         .find_map(|provider| provider.cluster(&sections, &mut problems));
-    let graph = Graph::build(declared, &sources, &mut problems)
+    let graph = Graph::build(declared, sources, &mut problems)
         .with_checks(checks)
         .in_cluster(cluster);
     let complaints = problems

@@ -30,6 +30,14 @@ pub(crate) struct CrioSection {
     /// start with a wrong pair.
     #[schemars(length(max = 255))]
     pub(super) conmon_cgroup: String,
+    /// Whether what the Kubernetes page "Container Runtimes" asks of a node before any runtime is added, where `modules` and
+    /// `sysctls` do not name it. That is overlay and `net.ipv4.ip_forward`, and up to Kubernetes 1.29, or without
+    /// a version, br_netfilter and the `net.bridge` sysctls too.
+    #[schemars(extend(
+        "x-changes" = "what `modules` and `sysctls` change",
+        "x-disrupts" = "nothing restarts"
+    ))]
+    prerequisites: bool,
     /// Lets the driver change on a node that has joined a cluster. The node must be drained.
     #[schemars(extend(
         "x-changes" = "nothing by itself",
@@ -109,6 +117,7 @@ impl Default for CrioSection {
         Self {
             cgroup_driver: CgroupDriver::default(),
             conmon_cgroup: "pod".to_owned(),
+            prerequisites: true,
             allow_driver_change: false,
             pause_image: None,
             default_runtime: None,

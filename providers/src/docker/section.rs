@@ -27,6 +27,14 @@ pub(crate) struct DockerSection {
         "x-disrupts" = "dockerd, cri-dockerd and the kubelet restart; pods of a node that has joined a cluster are lost"
     ))]
     pub(super) cgroup_driver: CgroupDriver,
+    /// Whether what the Kubernetes page "Container Runtimes" asks of a node before any runtime is added, where `modules` and
+    /// `sysctls` do not name it. That is overlay and `net.ipv4.ip_forward`, and up to Kubernetes 1.29, or without
+    /// a version, br_netfilter and the `net.bridge` sysctls too.
+    #[schemars(extend(
+        "x-changes" = "what `modules` and `sysctls` change",
+        "x-disrupts" = "nothing restarts"
+    ))]
+    prerequisites: bool,
     /// Lets the driver change on a node that has joined a cluster. The node must be drained.
     #[schemars(extend(
         "x-changes" = "nothing by itself",
@@ -148,6 +156,7 @@ impl Default for DockerSection {
     fn default() -> Self {
         Self {
             cgroup_driver: CgroupDriver::default(),
+            prerequisites: true,
             allow_driver_change: false,
             live_restore: None,
             log_driver: None,

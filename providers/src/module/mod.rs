@@ -12,13 +12,22 @@ mod tests;
 use engine::diagnostic::Problems;
 use engine::resource::{Declared, Provider, Section, Sections};
 
-use crate::section::{Effects, list_schema};
+use crate::section::{Effects, items, list_schema};
 pub(crate) use resource::{is_functional, proof};
 
 /// The file that names the modules to load at boot.
 const LOAD_FILE: &str = "/etc/modules-load.d/hardstand.conf";
 /// The file with the options of modules.
 const OPTIONS_FILE: &str = "/etc/modprobe.d/hardstand.conf";
+
+/// Returns the modules that the section names, as the kernel spells them.
+pub(crate) fn named(sections: &Sections<'_>) -> Vec<String> {
+    items(sections, "modules")
+        .iter()
+        .filter_map(|node| node.text().or_else(|| node.get("name")?.text()))
+        .map(|name| name.replace('-', "_"))
+        .collect()
+}
 
 /// Owns `modules`.
 #[derive(Debug, Clone, Copy)]

@@ -11,6 +11,7 @@ mod daemons;
 mod defaults;
 mod joined;
 mod package;
+mod prerequisites;
 mod refusal;
 mod section;
 mod socket;
@@ -21,7 +22,7 @@ mod version;
 use engine::diagnostic::{Diagnostic, Problems};
 use engine::facts::Os;
 use engine::name::UnitName;
-use engine::resource::{Declared, Filled, Provider, Section, Sections};
+use engine::resource::{Declared, Filled, Implied, Provider, Section, Sections};
 use engine::source::Span;
 use engine::spec::Node;
 
@@ -111,6 +112,23 @@ impl Provider for Runtimes {
             });
         }
         declared
+    }
+
+    fn implied(&self, sections: &Sections<'_>, os: Os) -> Vec<Implied> {
+        if os == Os::Windows {
+            return Vec::new();
+        }
+        let chosen = chosen(sections, &mut Problems::default()).into_iter();
+        let implied = chosen.map(|(_, chosen)| {
+            let Chosen {
+                node,
+                span,
+                kubernetes,
+                sections,
+            } = chosen;
+            prerequisites::implied(node, span, kubernetes, &sections)
+        });
+        implied.flatten().collect()
     }
 
     fn windows_sections(&self) -> &'static [&'static str] {

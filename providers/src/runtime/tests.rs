@@ -6,7 +6,7 @@ use engine::spec::fields;
 use serde_json::{Map, Value as Json};
 
 use crate::registry;
-use crate::testing::{compile, effective};
+use crate::testing::{compile_completed, effective};
 
 const CONTAINERD: &str = "kubernetes: { version: '1.31' }\nruntime: { containerd: {} }\n";
 
@@ -20,7 +20,7 @@ const SPECS: [&str; 7] = [
     "kubernetes: { version: '1.31' }\nruntime: { mirantis: { criDockerd: } }\nkubelet: {}\ncrictl: {}\n",
     "files: [{ path: /etc/a, content: a }, { path: /etc/b, state: absent }]\ndirectories: [{ path: /opt/a }]\n\
      packages: [socat, { name: chrony }]\nmodules: [overlay, { name: br_netfilter }]\nswap: off\n\
-     sysctls: { vm.panic_on_oom: { min: 0 }, vm.swappiness: 1 }\nruntime: { containerd: {} }\n\
+     sysctls: { vm.panic_on_oom: { min: 0 }, vm.swappiness: 1 }\nruntime: { containerd: { prerequisites: false } }\n\
      services: [{ name: chrony.service, enabled: true }, { name: containerd.service, active: true }]\n\
      timeSync: { chrony: {} }\nproxy: { http: 'http://proxy.example:3128' }\n",
 ];
@@ -52,7 +52,7 @@ fn at<'a>(value: &'a Effective, path: &str) -> Option<&'a Effective> {
 
 /// Returns the resources of a spec with what each should be, and what is wrong.
 fn desired(spec: &str) -> (Vec<(String, String)>, Vec<String>) {
-    let (graph, problems) = compile(spec);
+    let (graph, problems) = compile_completed(spec);
     let resources = graph.nodes();
     let desired = resources.map(|node| (node.id.to_string(), node.resource.desired()));
     (desired.collect(), problems)
@@ -97,6 +97,80 @@ fn what_the_page_recommends_is_filled_in_with_reasons() {
         at(&spec, "kubernetes.version"),
         Some(Effective::Leaf(_, Origin::Written(_)))
     ));
+}
+
+/// What a spec with a runtime implies, as `SECTION ITEM`.
+fn implied(spec: &str) -> Vec<String> {
+    let spec = effective(spec, Os::Linux);
+    let mut found = Vec::new();
+    let is_default = |value: &Effective| matches!(value, Effective::Leaf(_, Origin::Default(_)));
+    if let Some(Effective::List(items)) = at(&spec, "modules") {
+        let items = items.iter().filter(|item| is_default(item));
+        found.extend(items.map(|item| format!("modules {}", json(item).as_str().unwrap())));
+    }
+    if let Some(Effective::Map(entries)) = at(&spec, "sysctls") {
+        let entries = entries.iter().filter(|(_, value)| is_default(value));
+        found.extend(entries.map(|(key, value)| format!("sysctls {key} = {}", json(value))));
+    }
+    found
+}
+
+#[test]
+fn a_runtime_asks_for_what_the_page_has_before_any_runtime() {
+    const ALL: [&str; 5] = [
+        "modules overlay",
+        "modules br_netfilter",
+        "sysctls net.bridge.bridge-nf-call-ip6tables = 1",
+        "sysctls net.bridge.bridge-nf-call-iptables = 1",
+        "sysctls net.ipv4.ip_forward = 1",
+    ];
+    let of = |version: &str| {
+        format!("kubernetes: {{ version: '{version}' }}\nruntime: {{ crio: {{}} }}\n")
+    };
+    for (spec, expected) in [
+        (of("1.27"), &ALL[..]),
+        (of("1.29"), &ALL[..]),
+        (of("1.30"), &[ALL[0], ALL[4]][..]),
+        (of("1.36"), &[ALL[0], ALL[4]][..]),
+        ("runtime: { containerd: }".to_owned(), &ALL[..]),
+        (
+            "runtime: { docker: { prerequisites: true } }".to_owned(),
+            &ALL[..],
+        ),
+        (
+            "runtime: { mirantis: { prerequisites: false } }".to_owned(),
+            &[][..],
+        ),
+        (
+            "kubernetes: { version: '1.27' }\nswap: off".to_owned(),
+            &[][..],
+        ),
+        // What is written stays, however it is spelled.
+        (
+            "modules: [{ name: br-netfilter }, overlay]\nruntime: { containerd: {} }\n\
+             sysctls: { net.ipv4.conf.all.forwarding: 0, net.bridge.bridge-nf-call-iptables: 0 }"
+                .to_owned(),
+            &[ALL[2]][..],
+        ),
+    ] {
+        assert_eq!(implied(&spec), expected, "{spec}");
+    }
+}
+
+#[test]
+fn what_is_implied_is_compiled_where_the_runtime_is_chosen() {
+    let (graph, problems) = compile_completed(CONTAINERD);
+    assert_eq!(problems, [""; 0]);
+    let implied = graph.nodes().filter(|node| {
+        let id = node.id.to_string();
+        id == "module/overlay" || id == "sysctl/net.ipv4.ip_forward"
+    });
+    let runtime = graph
+        .nodes()
+        .find(|node| node.id.kind() == "containerd")
+        .unwrap();
+    let places: Vec<_> = implied.map(|node| node.position.clone()).collect();
+    assert_eq!(places, [runtime.position.clone(), runtime.position.clone()]);
 }
 
 #[test]

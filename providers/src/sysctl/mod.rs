@@ -20,7 +20,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::file::FileTarget;
-use crate::section::{constant_path, decode, files_below, items, schema, written};
+use crate::module;
+use crate::section::{constant_path, decode, files_below, schema, written};
 use resource::{Sysctl, SysctlFile, Wanted};
 
 /// The file with our lines. Its name comes after `99-sysctl.conf` in bytewise order.
@@ -123,6 +124,15 @@ impl Provider for Sysctls {
         declared.extend(sysctls.into_iter().map(|(_, declared)| declared));
         declared
     }
+}
+
+/// Whether the section sets a key, under this or its other name.
+pub(crate) fn is_named(key: &SysctlKey, sections: &Sections<'_>) -> bool {
+    let other = key::other_name(key);
+    let section = sections.all.get("sysctls");
+    let keys = section.map_or(&[][..], Node::entries).iter();
+    keys.filter_map(|entry| entry.key.parse::<SysctlKey>().ok())
+        .any(|named| named == *key || Some(&named) == other.as_ref())
 }
 
 fn is_read_at_boot(path: &str) -> bool {
@@ -257,11 +267,7 @@ fn check_one_switch(section: &Node, sysctls: &[(Sysctl, Declared)], problems: &m
 
 /// Warns of keys that will not exist until something else loads their module.
 fn check_modules(sysctls: &[(Sysctl, Declared)], sections: &Sections<'_>, problems: &mut Problems) {
-    let named: Vec<_> = items(sections, "modules")
-        .iter()
-        .filter_map(|node| node.text().or_else(|| node.get("name")?.text()))
-        .map(|name| name.replace('-', "_"))
-        .collect();
+    let named = module::named(sections);
     for (sysctl, declared) in sysctls {
         if let Some(module) = key::module(&sysctl.key)
             && !named.iter().any(|name| name == module)

@@ -22,9 +22,13 @@ use config::WindowsConfig;
 use service::WindowsService;
 
 /// Fields that mean nothing on Windows, each with why.
-const LINUX_ONLY: [(&str, &str); 5] = [
+const LINUX_ONLY: [(&str, &str); 6] = [
     ("cgroupDriver", "Windows has no cgroups"),
     ("allowDriverChange", "Windows has no cgroups"),
+    (
+        "prerequisites",
+        "the kernel of Windows has no such modules and sysctls",
+    ),
     ("package", "hardstand installs no packages on Windows"),
     ("limitNoFile", "Windows has no such limit"),
     (

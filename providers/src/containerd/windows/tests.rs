@@ -591,6 +591,10 @@ fn what_windows_has_not_is_an_error_in_the_spec() {
             "E331 `allowDriverChange` is for Linux: Windows has no cgroups",
         ),
         (
+            "runtime: { containerd: { prerequisites: false } }",
+            "E331 `prerequisites` is for Linux: the kernel of Windows has no such modules and sysctls",
+        ),
+        (
             "runtime: { containerd: { package: containerd.io } }",
             "E331 `package` is for Linux: hardstand installs no packages on Windows",
         ),
