@@ -71,6 +71,49 @@ fn docker_with_cri_dockerd_converges_and_survives_a_reboot() {
     }
 }
 
+/// Mirantis Container Runtime is not to be had here: the real Docker Engine is it as soon as its package is there, and that
+/// is a stand-in, empty but for its name and version.
+#[test]
+fn mirantis_is_managed_as_docker_engine_and_told_by_its_package() {
+    let Some(lab) = Lab::boot(&["a=trixie-docker"]) else {
+        return;
+    };
+    install_cri_dockerd(&lab, "a");
+    let example = Path::new(EXAMPLES).join("mirantis/node.yaml");
+    let refused = run(&mut lab.hardstand("plan", &example));
+    assert_eq!(refused.code, Some(1), "{refused:#?}");
+    let reason = "the node has Docker Engine (package docker.io), and the spec says `mirantis`";
+    assert!(refused.stdout.contains(reason), "{refused:#?}");
+
+    let _installed = lab.ask(
+        "a",
+        "mkdir -p /tmp/p/DEBIAN && printf 'Package: docker-ee\\nVersion: 5:25.0.8-1\\nArchitecture: all\\n\
+         Maintainer: lab <lab@localhost>\\nDescription: a stand-in for Mirantis Container Runtime\\n' >/tmp/p/DEBIAN/control &&
+         dpkg-deb --root-owner-group -b /tmp/p /tmp/p.deb >/dev/null && dpkg -i /tmp/p.deb >/dev/null &&
+         mkdir -p /etc/systemd/system/cri-docker.socket.d &&
+         printf '[Socket]\\nListenStream=\\nListenStream=%%t/mcr/cri.sock\\n' >/etc/systemd/system/cri-docker.socket.d/mcr.conf &&
+         systemctl daemon-reload",
+    );
+    let told = run(lab.bare("doctor").arg("-f").arg(lab.inventory()));
+    assert!(
+        told.stdout.contains("Mirantis Container Runtime 5:25.0.8"),
+        "{told:#?}"
+    );
+    lab.converge(&example);
+    lab.expect_no_changes(&example);
+    lab.lab("reboot", "a");
+    lab.wait_until("a", "systemctl is-active --quiet docker cri-docker.service");
+    lab.expect_no_changes(&example);
+    assert_eq!(
+        lab.ask("a", "docker info -f '{{.LiveRestoreEnabled}}'"),
+        "true"
+    );
+    assert_eq!(
+        lab.ask("a", "test -S /run/mcr/cri.sock && echo there"),
+        "there"
+    );
+}
+
 #[test]
 fn a_reload_is_enough_for_some_keys_and_other_keys_stay() {
     let Some(lab) = Lab::boot(&["a=trixie-docker"]) else {

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use crate::support::{EXAMPLES, Lab};
 
 /// Examples in directories, with the test that applies each.
-const ELSEWHERE: [(&str, &str); 5] = [
+const ELSEWHERE: [(&str, &str); 6] = [
     ("cgroup-driver/node.yaml", include_str!("cluster.rs")),
     ("crio/node.yaml", include_str!("crio.rs")),
     ("docker/node.yaml", include_str!("docker.rs")),
+    ("mirantis/node.yaml", include_str!("docker.rs")),
     ("off-docker/node.yaml", include_str!("cluster.rs")),
     (
         "quickstart/spec.yaml",

@@ -7,6 +7,7 @@ use engine::name::{AbsPath, PackageName, UnitName};
 use engine::question::{CriState, FileState, FoundFile, KubeletState, Observed, Question};
 use serde::Serialize;
 
+use crate::docker::{MIRANTIS, PACKAGES};
 use crate::runtime::{joined_marks, kubelet, leading_number};
 use crate::section::constant_path;
 use crate::service::is_running;
@@ -19,7 +20,7 @@ const RUNTIMES: [(&str, &str, Option<&str>); 4] = [
         Some("/run/containerd/containerd.sock"),
     ),
     ("CRI-O", "crio.service", Some("/run/crio/crio.sock")),
-    ("Docker Engine", "docker.service", None),
+    (DOCKER, "docker.service", None),
     (
         "cri-dockerd",
         "cri-docker.service",
@@ -27,8 +28,9 @@ const RUNTIMES: [(&str, &str, Option<&str>); 4] = [
     ),
 ];
 
-/// The packages that Docker Engine comes in.
-const DOCKER_PACKAGES: [&str; 4] = ["docker.io", "docker-ce", "docker-ee", "moby-engine"];
+/// What Docker Engine is called, and what it is with the package of Mirantis.
+const DOCKER: &str = "Docker Engine";
+const MIRANTIS_NAME: &str = "Mirantis Container Runtime";
 
 /// The last minor version whose kubelet has dockershim.
 const LAST_WITH_DOCKERSHIM: u32 = 23;
@@ -167,12 +169,16 @@ fn runtime(
     let active = is_running(state);
     let socket = socket.map(constant_path);
     let cri = socket.as_ref().and_then(|socket| observed.cri(socket).ok());
-    let package = || {
-        let is_docker = unit.as_str() == "docker.service";
-        docker_packages()
-            .filter(|_| is_docker)
-            .find_map(|package| observed.package(&package).ok()?.installed.clone())
-    };
+    let installed = docker_packages()
+        .filter(|_| unit.as_str() == "docker.service")
+        .find_map(|package| {
+            let version = observed.package(&package).ok()?.installed.clone()?;
+            Some((package, version))
+        });
+    let is_mirantis = installed
+        .as_ref()
+        .is_some_and(|(package, _)| package.as_str() == MIRANTIS);
+    let package = || installed.map(|(_, version)| version);
     let (version, trouble) = match cri {
         Some(CriState::Answers(runtime)) => (Some(runtime.version.clone()), None),
         Some(CriState::NotServed(why)) => (None, Some(format!("it serves no CRI v1: {why}"))),
@@ -183,7 +189,7 @@ fn runtime(
         Some(CriState::Absent | CriState::Unasked) | None => (package(), None),
     };
     Some(Runtime {
-        name: name.to_owned(),
+        name: if is_mirantis { MIRANTIS_NAME } else { name }.to_owned(),
         version,
         socket: socket
             .filter(|_| !matches!(cri, Some(CriState::Absent)))
@@ -328,7 +334,7 @@ fn hints(
     } else if kubelet.is_some_and(|kubelet| kubelet.joined)
         && runtimes
             .iter()
-            .any(|runtime| runtime.name == "Docker Engine" && runtime.active)
+            .any(|runtime| is_docker(&runtime.name) && runtime.active)
     {
         hints.push(
             "pods that mount Docker's socket break without Docker: look for `docker.sock` in `kubectl get pods -A -o yaml`"
@@ -390,9 +396,11 @@ fn text_of<'a>(observed: &'a Observed, path: &AbsPath) -> Option<&'a str> {
 }
 
 fn docker_packages() -> impl Iterator<Item = PackageName> {
-    DOCKER_PACKAGES
-        .into_iter()
-        .filter_map(|name| name.parse().ok())
+    PACKAGES.into_iter().filter_map(|name| name.parse().ok())
+}
+
+fn is_docker(name: &str) -> bool {
+    [DOCKER, MIRANTIS_NAME].contains(&name)
 }
 
 fn unit(name: &str) -> Option<UnitName> {
@@ -503,6 +511,21 @@ mod tests {
         assert_eq!((health.runtimes.len(), health.kubelet), (0, None));
         assert_eq!(health.hints, [""; 0]);
         assert_eq!(health.dockershim.in_use, Some(false));
+    }
+
+    #[test]
+    fn mirantis_is_told_by_its_package() {
+        for (package, name) in [
+            ("docker-ee", "Mirantis Container Runtime"),
+            ("docker-ce", "Docker Engine"),
+        ] {
+            let machine = Machine::debian()
+                .unit("docker.service", &[])
+                .package(package, |p| p.installed = Some("25.0.8".into()));
+            let runtimes = health(&machine).runtimes;
+            assert_eq!((runtimes.len(), runtimes[0].name.as_str()), (1, name));
+            assert_eq!(runtimes[0].version.as_deref(), Some("25.0.8"));
+        }
     }
 
     #[test]

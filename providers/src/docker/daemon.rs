@@ -1,7 +1,7 @@
 //! The resource that is `daemon.json`: what is asked of a host, and what is decided from the answers.
 
 use engine::facts::{CgroupVersion, Init};
-use engine::name::{AbsPath, FileMode, ResourceId, UnitName, UserName};
+use engine::name::{AbsPath, FileMode, PackageName, ResourceId, UnitName, UserName};
 use engine::question::{FileState, Question, RegularFile, Unanswered};
 use engine::resource::{
     Action, Decision, Edge, Proposal, Relation, Resource, Situation, TextChange, Topic,
@@ -13,7 +13,7 @@ use super::flags::{self, Flag};
 use super::json::{Json, line_of};
 use super::section::DockerSection;
 use super::version::{self, Version};
-use super::{Engine, KIND, Provided, keys};
+use super::{Engine, KIND, Provided, installed, keys};
 use crate::file::{not_a_file, root};
 use crate::runtime::{CgroupDriver, DriverChange, Refusal, Stop, joined_marks, kubelet};
 use crate::section::{notifies, requires};
@@ -38,6 +38,8 @@ pub(super) struct DaemonConfig {
     pub(super) cri_service: Option<UnitName>,
     /// What provides dockerd.
     pub(super) docker: Provided,
+    /// Packages with which the node is of another engine.
+    pub(super) others: Vec<PackageName>,
     /// The driver may change on a node that has joined.
     pub(super) allow_driver_change: bool,
 }
@@ -84,6 +86,7 @@ impl Resource for DaemonConfig {
         ];
         questions.extend(joined_marks().map(Question::File));
         questions.extend(self.docker.questions());
+        questions.extend(self.others.iter().cloned().map(Question::Package));
         questions.extend(unitfile::questions(&self.service));
         questions.extend(flags::questions());
         questions
@@ -119,6 +122,9 @@ struct Found<'a> {
 impl DaemonConfig {
     fn weigh(&self, situation: &Situation<'_>) -> Result<Decision, Stop> {
         let docker = self.docker.version(situation)?;
+        if docker.is_none() {
+            self.check_engine(situation)?;
+        }
         if let Some(docker) = docker {
             version::check_docker(docker)?;
         }
@@ -147,6 +153,21 @@ impl DaemonConfig {
             return Err(self.not_installed().into());
         }
         self.propose(found, &before, edited, &given, situation)
+    }
+
+    /// A node with Docker Engine of someone else is none with Mirantis Container Runtime.
+    fn check_engine(&self, situation: &Situation<'_>) -> Result<(), Stop> {
+        let (field, docker) = (self.engine.field(), Engine::Docker.field());
+        match installed(&self.others, situation.observed)? {
+            Some(name) => Err(Refusal::new(format!(
+                "the node has Docker Engine (package {name}), and the spec says `{field}`"
+            ))
+            .help(format!(
+                "write `runtime.{docker}`, or name its package with `runtime.{field}.package`"
+            ))
+            .into()),
+            None => Ok(()),
+        }
     }
 
     fn found<'a>(&self, situation: &Situation<'a>) -> Result<Option<Found<'a>>, Stop> {

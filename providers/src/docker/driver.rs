@@ -23,6 +23,7 @@ impl Driver {
         let section: DockerSection = section.unwrap_or_default();
         Self {
             config: DaemonConfig {
+                others: Vec::new(),
                 engine: Engine::Docker,
                 wanted: daemon::wanted(&section),
                 path: section.config_file,

@@ -45,7 +45,10 @@ use crate::service::{UnitOwner, service_for};
 pub(crate) const KIND: &str = "docker";
 
 /// The packages that are known to provide dockerd.
-pub(crate) const PACKAGES: [&str; 4] = ["docker.io", "docker-ce", "docker-ee", "moby-engine"];
+pub(crate) const PACKAGES: [&str; 4] = [MIRANTIS, "docker.io", "docker-ce", "moby-engine"];
+
+/// The package of Mirantis Container Runtime, which was Docker Enterprise (docs.mirantis.com/mcr).
+pub(crate) const MIRANTIS: &str = "docker-ee";
 
 /// dockerd's unit has no limit of its own; loading many containers takes time.
 const GATE: Gate = Gate {
@@ -97,7 +100,7 @@ pub(crate) fn compile(
                 .help("add `criDockerd: {}` here, or see to it in another way"),
         );
     }
-    let docker = Provided::new(runtime.package.as_ref(), &PACKAGES, &sections);
+    let docker = Provided::new(runtime.package.as_ref(), engine.packages(), &sections);
     let config = DaemonConfig {
         engine,
         wanted: daemon::wanted(&runtime),
@@ -108,6 +111,7 @@ pub(crate) fn compile(
             .as_ref()
             .map(|cri_dockerd| cri_dockerd.service.clone()),
         docker: docker.clone(),
+        others: engine.others(runtime.package.as_ref()),
         allow_driver_change: runtime.allow_driver_change,
     };
     let owner = UnitOwner {
@@ -219,6 +223,19 @@ fn package(name: Option<&PackageName>, span: Span, sections: &Sections<'_>) -> O
     Some(declare(package, span))
 }
 
+/// Returns the first of some packages that is installed.
+fn installed<'a>(
+    packages: &'a [PackageName],
+    observed: &Observed,
+) -> Result<Option<&'a PackageName>, Unanswered> {
+    for name in packages {
+        if observed.package(name)?.installed.is_some() {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
+}
+
 impl Engine {
     /// Returns the field of `runtime`.
     fn field(self) -> &'static str {
@@ -226,6 +243,22 @@ impl Engine {
             Self::Docker => "docker",
             Self::Mirantis => "mirantis",
         }
+    }
+
+    /// Returns the packages that are known to provide its dockerd.
+    fn packages(self) -> &'static [&'static str] {
+        match self {
+            Self::Docker => &PACKAGES,
+            Self::Mirantis => &[MIRANTIS],
+        }
+    }
+
+    /// Returns the packages with which a node is of another engine. Whoever names a package knows what it is.
+    fn others(self, named: Option<&PackageName>) -> Vec<PackageName> {
+        let others = PACKAGES
+            .iter()
+            .filter(|package| named.is_none() && !self.packages().contains(package));
+        others.filter_map(|name| name.parse().ok()).collect()
     }
 }
 
@@ -260,12 +293,7 @@ impl Provided {
 
     /// Whether a package that provides it is installed.
     fn is_installed(&self, observed: &Observed) -> Result<bool, Unanswered> {
-        for name in &self.packages {
-            if observed.package(name)?.installed.is_some() {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        Ok(installed(&self.packages, observed)?.is_some())
     }
 
     /// Returns the version that there will be; none if no package tells.

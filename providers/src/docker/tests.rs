@@ -454,9 +454,34 @@ fn the_drop_in_sets_flags_and_keeps_others() {
     }
 }
 
+/// Returns a node with Mirantis Container Runtime: Docker Engine, as another package has it.
+fn mirantis() -> Machine {
+    docker("")
+        .package("docker.io", |p| p.installed = None)
+        .package("docker-ee", |p| {
+            p.installed = Some("5:25.0.8-1~debian~bookworm".into());
+        })
+}
+
+#[test]
+fn mirantis_is_told_from_docker_by_its_package() {
+    let spec = |fields: &str| format!("runtime: {{mirantis: {{{fields}}}}}");
+    mirantis().converge(&spec(""));
+    // What is Docker Engine with another name is managed as such.
+    mirantis().converge("runtime: {docker: {}}");
+    assert_eq!(
+        refusal(&trixie(), &spec("")),
+        "the node has Docker Engine (package docker.io), and the spec says `mirantis`"
+    );
+    trixie().converge(&spec("package: docker.io"));
+    // An engine that no package brought may be it.
+    let unpacked = trixie().package("docker.io", |p| p.installed = None);
+    unpacked.clone().converge(&spec(""));
+}
+
 #[test]
 fn the_socket_is_where_its_unit_listens() {
-    let elsewhere = with_cri(trixie(), "/usr/bin/cri-dockerd")
+    let elsewhere = with_cri(mirantis(), "/usr/bin/cri-dockerd")
         .file(CRI_SOCKET, "[Socket]\nListenStream=/var/run/mcr/cri.sock\n");
     let spec = |fields: &str| format!("runtime: {{mirantis: {{criDockerd: {{{fields}}}}}}}");
     let plan = elsewhere.clone().converge(&spec(""));
