@@ -8,6 +8,7 @@ use toml_edit::{Array, Item, Value};
 
 use super::draft::Draft;
 use super::format::{self, Needs};
+use super::imports::is_unreadable;
 use super::keys::Name::{Entry, Field};
 use super::keys::{Handler, Layout, RUNC_V2, below, entries, find, handlers, listed, texts};
 use super::version::ContainerdVersion;
@@ -54,6 +55,8 @@ pub(super) struct Edited {
     pub(super) address: Option<String>,
     /// It holds passwords or tokens of registries.
     pub(super) holds_credentials: bool,
+    /// containerd does not read the file as it was found, and starts with none of it.
+    pub(super) was_unreadable: bool,
 }
 
 /// The first line of a file that is written as a whole.
@@ -62,6 +65,9 @@ const HEADER: &str =
 
 /// What is secret about the credentials of a registry.
 const SECRETS: [&str; 3] = ["auth", "identitytoken", "password"];
+
+/// What some editors begin a file with. containerd 2.x does not read a file that has it.
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// Handlers that hardstand moves to the runc shim: their shims are gone in containerd 2.
 const LEGACY_TYPES: [&str; 2] = ["io.containerd.runc.v1", "io.containerd.runtime.v1.linux"];
@@ -88,6 +94,7 @@ pub(super) fn edit(
     version: ContainerdVersion,
 ) -> Result<Edited, Refusal> {
     let mut draft = Draft::parse(text)?;
+    let was_unreadable = is_unreadable(draft.root(), version);
     let owned = |path: &[&str]| wanted.says(path);
     let layout = format::settle(&mut draft, version, wanted.needs(), &owned)?;
     let driver_changes = match wanted.os {
@@ -108,7 +115,14 @@ pub(super) fn edit(
         .collect();
     let address = address(draft.root());
     let holds_credentials = holds_credentials(draft.root(), layout);
-    let (edited, differences) = draft.finish();
+    let (edited, mut differences) = draft.finish();
+    if text.starts_with(BYTE_ORDER_MARK) && !version.is_one() {
+        differences.push(Difference {
+            attribute: "byte order mark".to_owned(),
+            before: "present".to_owned(),
+            after: String::new(),
+        });
+    }
     Ok(Edited {
         text: match differences.is_empty() {
             true => text.to_owned(),
@@ -119,6 +133,7 @@ pub(super) fn edit(
         imports,
         address,
         holds_credentials,
+        was_unreadable,
     })
 }
 

@@ -334,7 +334,7 @@ fn other_format(files: &[(AbsPath, DocumentMut)]) -> Option<String> {
 }
 
 /// Puts the files on top of each other: lists are appended, and tables of a plugin are replaced as a whole by containerd 1.
-fn merged(files: &[(AbsPath, DocumentMut)], version: Option<ContainerdVersion>) -> Item {
+pub(super) fn merged(files: &[(AbsPath, DocumentMut)], version: Option<ContainerdVersion>) -> Item {
     let deep = version.is_none_or(|version| !version.is_one());
     let mut root = Table::new();
     for (_, document) in files {

@@ -87,7 +87,7 @@ impl WindowsConfig {
             Some(found) if found.text == edited.text => {
                 config.settled(daemon, found, &edited, effective.as_ref(), situation)
             }
-            Some(_) | None => self.propose(daemon, found, edited, situation),
+            Some(_) | None => self.propose(daemon, found, edited, effective.as_ref(), situation),
         }
     }
 
@@ -163,6 +163,7 @@ impl WindowsConfig {
         daemon: Daemon,
         found: Option<Found<'_>>,
         edited: Edited,
+        effective: Option<&Effective>,
         situation: &Situation<'_>,
     ) -> Result<Decision, Stop> {
         let config = &self.0;
@@ -173,7 +174,7 @@ impl WindowsConfig {
             Some(_) => Action::Update,
             None => Action::Create,
         };
-        let imports = config.imports(daemon, &edited, situation)?;
+        let imports = config.check_imports(daemon, &edited, effective, situation)?;
         let mut proposal = Proposal::new(action, self.steps(daemon, found, &edited, situation)?);
         proposal.texts = vec![TextChange {
             path: config.shown(),
