@@ -558,7 +558,9 @@ function HsObserveCri([string]$name) {
     if ($crictl -ceq '') { HsSay "~cri $field unasked"; return }
     $answers = foreach ($command in @('version', 'info', 'runtime-config')) {
         $said = HsCrictl $crictl $name $command
-        $status = [Math]::Min([Math]::Max($said.Status, 0), 255)
+        $status = $said.Status
+        # A program that crashed ends with a negative number.
+        if ($status -lt 0 -or $status -gt 255) { $status = 255 }
         [Convert]::ToBase64String($HsUtf8.GetBytes($said.Out + $said.Err + "`n" + $status))
     }
     HsSay "~cri $field crictl $($answers -join ' ')"
@@ -780,8 +782,9 @@ function HsLaunch {
         if ($line -cmatch '^deadline ([0-9]{1,6})\z') { $deadline = [int]$Matches[1] }
     }
     $powershell = [IO.Path]::Combine([Environment]::SystemDirectory, 'WindowsPowerShell\v1.0\powershell.exe')
+    # In quotes, since PowerShell takes a bare word of digits for a number.
     $read = "[IO.File]::ReadAllText('$HsDir\program.ps1')"
-    $arguments = "-NoProfile -NonInteractive -Command `"& ([ScriptBlock]::Create($read)) run $HsTxn`""
+    $arguments = "-NoProfile -NonInteractive -ExecutionPolicy Bypass -Command `"& ([ScriptBlock]::Create($read)) run '$HsTxn'`""
     try {
         $action = New-ScheduledTaskAction -Execute $powershell -Argument $arguments
         $principal = New-ScheduledTaskPrincipal -UserId 'S-1-5-18' -LogonType ServiceAccount -RunLevel Highest
@@ -1219,10 +1222,19 @@ function HsPutBytes([string]$path, [byte[]]$bytes) {
     HsReplace $temp $path
 }
 
-# Puts a file in the place of another, or where nothing is.
+# Puts a file in the place of another, or where nothing is. A scanner may have either of them open for a moment; and a
+# replacement that failed half way leaves nothing at the path and the new file at its own.
 function HsReplace([string]$temp, [string]$path) {
-    if ([IO.File]::Exists($path)) { [IO.File]::Replace($temp, $path, [NullString]::Value) }
-    else { [IO.File]::Move($temp, $path) }
+    for ($tries = 1; $true; $tries++) {
+        try {
+            if ([IO.File]::Exists($path)) { [IO.File]::Replace($temp, $path, [NullString]::Value) }
+            else { [IO.File]::Move($temp, $path) }
+            return
+        } catch [IO.IOException] {
+            if ($tries -ge 10) { throw }
+        }
+        Start-Sleep -Milliseconds 200
+    }
 }
 
 function HsDrop([string]$path) {
@@ -1348,13 +1360,38 @@ function HsDoGated([string]$kind, [string[]]$words) {
     $before = HsServiceState $unit
     if ($null -eq $before) { $script:HsWhy = 'there is no such service'; return $false }
     $base = @{ Active = $before.Active; Socket = $socket }
+    $dependents = @(HsDependents $before.Name)
     if ($socket -cne '-' -and $kind -ceq 'restart' -and -not (HsCriAnswers $socket)) { $base.Socket = '-' }
     if (HsActAndGate $kind $unit $startSeconds $steadySeconds $socket) {
         HsSettle $unit
-        return $true
+        return (HsStartAgain $dependents)
     }
     if ($kind -cne 'restart') { return $false }
-    HsUndo $unit $base $startSeconds $steadySeconds
+    $undone = HsUndo $unit $base $startSeconds $steadySeconds
+    $failure = $HsWhy
+    if (-not (HsStartAgain $dependents)) { HsNote $HsWhy }
+    $script:HsWhy = $failure
+    $undone
+}
+
+# Returns the names of the running services that need another: a restart stops them with it.
+function HsDependents([string]$name) {
+    foreach ($service in @(Get-Service -Name $name -DependentServices)) {
+        if ([string]$service.Status -ceq 'Running') { $service.Name }
+    }
+}
+
+# Starts what was stopped with another service. A restart that failed half way leaves it stopped.
+function HsStartAgain([string[]]$names) {
+    foreach ($name in $names) {
+        $said = ''
+        try { Start-Service -Name $name } catch { $said = $_.Exception.Message }
+        if ([string](Get-Service -Name $name).Status -cne 'Running') {
+            $script:HsWhy = "the service $name, which needs it, did not start again $said".TrimEnd()
+            return $false
+        }
+    }
+    $true
 }
 
 # Starts or restarts a service and waits for its gate.

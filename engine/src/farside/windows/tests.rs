@@ -13,11 +13,12 @@ use crate::question::{FileState, Question};
 use crate::farside::{FarSide, TransactionId};
 
 /// The cmdlets that the program may use: those that Windows PowerShell 5.1 and PowerShell 7 have alike.
-const CMDLETS: [&str; 18] = [
+const CMDLETS: [&str; 19] = [
     "Get-Acl",
     "Get-CimInstance",
     "Get-Command",
     "Get-Item",
+    "Get-Service",
     "New-ScheduledTaskAction",
     "New-ScheduledTaskPrincipal",
     "New-ScheduledTaskSettingsSet",
