@@ -542,10 +542,25 @@ function HsObserveContainerd([string]$name) {
         HsSay "~undumped $field $(HsEncode (HsLastLine $said.Err))"
         return
     }
+    $missing = HsMissingImport $said.Out
+    if ($missing -cne '') { HsSay "~undumped $field $(HsEncode $missing)"; return }
     HsSay "~dumped $field"
     foreach ($line in $said.Out.Replace("`r", '').TrimEnd("`n").Split("`n")) {
         if ($line -cmatch '^[ -$&-~]*\z') { HsSay "~dump $line" } else { HsSay "~dump $(HsEncode $line)" }
     }
+}
+
+# Returns what is wrong with a dump of which an import is a file that is not there; empty if nothing is. containerd 2 does
+# not start with it, and passes over it in a dump.
+function HsMissingImport([string]$dump) {
+    $line = [regex]::Match($dump, '(?m)^imports = \[(.*)\]')
+    foreach ($match in [regex]::Matches($line.Groups[1].Value, "'([^']*)'|`"([^`"]*)`"")) {
+        $path = $match.Groups[1].Value + $match.Groups[2].Value.Replace('\\', '\')
+        if ($path -cmatch '^[A-Za-z]:\\[^*]*\z' -and -not [IO.File]::Exists($path)) {
+            return "containerd: open ${path}: no such file or directory"
+        }
+    }
+    ''
 }
 
 # What listens at a pipe. crictl asks it, if there is one; else only that something listens is known.
@@ -1325,9 +1340,9 @@ function HsCheckTemp([string]$check, [string]$temp) {
     $script:HsWhy = 'containerd is not installed, so it could not check the file'
     if ($program -ceq '') { return $false }
     $said = HsRun $program "--config `"$temp`" config dump" 30
-    if ($said.Status -eq 0) { return $true }
     $script:HsWhy = HsLastLine $said.Err
-    $false
+    if ($said.Status -eq 0) { $script:HsWhy = HsMissingImport $said.Out }
+    $HsWhy -ceq ''
 }
 
 # step mkdir PATH MODE OWNER GROUP

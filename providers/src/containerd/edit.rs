@@ -8,7 +8,6 @@ use toml_edit::{Array, Item, Value};
 
 use super::draft::Draft;
 use super::format::{self, Needs};
-use super::imports::is_unreadable;
 use super::keys::Name::{Entry, Field};
 use super::keys::{Handler, Layout, RUNC_V2, below, entries, find, handlers, listed, texts};
 use super::version::ContainerdVersion;
@@ -55,8 +54,6 @@ pub(super) struct Edited {
     pub(super) address: Option<String>,
     /// It holds passwords or tokens of registries.
     pub(super) holds_credentials: bool,
-    /// containerd does not read the file as it was found, and starts with none of it.
-    pub(super) was_unreadable: bool,
 }
 
 /// The first line of a file that is written as a whole.
@@ -94,7 +91,6 @@ pub(super) fn edit(
     version: ContainerdVersion,
 ) -> Result<Edited, Refusal> {
     let mut draft = Draft::parse(text)?;
-    let was_unreadable = is_unreadable(draft.root(), version);
     let owned = |path: &[&str]| wanted.says(path);
     let layout = format::settle(&mut draft, version, wanted.needs(), &owned)?;
     let driver_changes = match wanted.os {
@@ -133,7 +129,6 @@ pub(super) fn edit(
         imports,
         address,
         holds_credentials,
-        was_unreadable,
     })
 }
 

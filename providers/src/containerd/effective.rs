@@ -36,11 +36,6 @@ impl Effective {
         }
     }
 
-    /// Returns what it imports.
-    pub(super) fn imports(&self) -> Vec<&str> {
-        listed(self.root(), &[Field("imports")])
-    }
-
     /// Returns the address of the daemon's socket.
     pub(super) fn address(&self) -> Option<String> {
         edit::address(self.root())

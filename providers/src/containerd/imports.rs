@@ -15,7 +15,7 @@ use toml_edit::{DocumentMut, Item};
 
 use super::edit::{Edited, Wanted};
 use super::effective::Effective;
-use super::format::{self, Format, Misread, declared, layout_read, short_name};
+use super::format::{Format, declared, layout_read, newer_than_main, short_name};
 use super::host::{DROP_IN_SUFFIX, Daemon};
 use super::keys::Name::Field;
 use super::keys::{CRI_PLUGINS, entries, find, listed};
@@ -42,12 +42,11 @@ impl ContainerdConfig {
         &self,
         daemon: Daemon,
         edited: &Edited,
-        effective: Option<&Effective>,
         situation: &Situation<'_>,
     ) -> Result<Vec<String>, Stop> {
         let mut open = Vec::new();
         for import in self.other_imports(edited) {
-            self.check_loads(import, daemon, edited, effective, situation)?;
+            self.check_loads(import, daemon, situation)?;
             open.push(import.clone());
         }
         let judge = Judge {
@@ -142,36 +141,29 @@ impl ContainerdConfig {
         Ok(files.into_iter().collect())
     }
 
-    /// containerd does not start with an import that names one file which it cannot read. Up to 1.7 `config dump` says so;
-    /// 2.x shows what is built in, without the import.
+    /// containerd does not start with an import that names one file which it cannot read.
     fn check_loads(
         &self,
         import: &str,
         daemon: Daemon,
-        edited: &Edited,
-        effective: Option<&Effective>,
         situation: &Situation<'_>,
     ) -> Result<(), Stop> {
         let is_made = situation.changes(&ResourceId::new("file", import));
-        if import.contains('*') || is_made || daemon.planned || !daemon.installed {
+        if import.contains('*') || is_made || daemon.planned {
             return Ok(());
         }
         let state = situation.observed.containerd(&self.path)?;
-        let failure = state.failure.as_deref().filter(|why| why.contains(import));
-        let is_left_out =
-            || effective.is_some_and(|effective| !effective.imports().contains(&import));
-        let why = match failure {
-            Some(why) => format!(": {}", why.escape_debug()),
-            None if !edited.was_unreadable && is_left_out() => String::new(),
-            None => return Ok(()),
-        };
-        Err(Refusal::new(format!(
-            "{} imports {}, which containerd cannot load, and it does not start with that{why}",
-            self.shown(),
-            import.escape_debug()
-        ))
-        .help("make that file, or take it out of `imports`")
-        .into())
+        match state.failure.as_deref().filter(|why| why.contains(import)) {
+            Some(why) => Err(Refusal::new(format!(
+                "{} imports {}, which containerd cannot load, and it does not start with that: {}",
+                self.shown(),
+                import.escape_debug(),
+                why.escape_debug()
+            ))
+            .help("make that file, or take it out of `imports`")
+            .into()),
+            None => Ok(()),
+        }
     }
 }
 
@@ -220,7 +212,7 @@ impl Judge<'_> {
         let root = document.as_item();
         let own = declared(root)
             .map_err(|refusal| refused(format!("is imported: {}", refusal.reason)))?;
-        if let Some(why) = own.and_then(|own| format::newer_than_main(own, main, self.version)) {
+        if let Some(why) = own.and_then(|own| newer_than_main(own, main, self.version)) {
             return Err(refused(why));
         }
         if main > Format::V1
@@ -316,12 +308,4 @@ fn text_of(state: &FileState) -> Option<String> {
         | FileState::Other(_)
         | FileState::Unreadable(_) => None,
     }
-}
-
-/// Whether containerd does not read a file at all.
-pub(super) fn is_unreadable(root: &Item, version: ContainerdVersion) -> bool {
-    let misread = format::misread(root, Some(version)).unwrap_or_default();
-    misread
-        .iter()
-        .any(|misread| matches!(misread, Misread::Exits(_)))
 }

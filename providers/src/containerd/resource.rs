@@ -325,7 +325,7 @@ impl ContainerdConfig {
             Some(_) => Action::Update,
             None => Action::Create,
         };
-        let imports = self.check_imports(daemon, &edited, effective, situation)?;
+        let imports = self.check_imports(daemon, &edited, situation)?;
         let mut proposal = Proposal::new(action, self.steps(daemon, found, &edited, situation)?);
         proposal.texts = vec![TextChange {
             path: self.path.to_string(),

@@ -87,7 +87,7 @@ impl WindowsConfig {
             Some(found) if found.text == edited.text => {
                 config.settled(daemon, found, &edited, effective.as_ref(), situation)
             }
-            Some(_) | None => self.propose(daemon, found, edited, effective.as_ref(), situation),
+            Some(_) | None => self.propose(daemon, found, edited, situation),
         }
     }
 
@@ -163,7 +163,6 @@ impl WindowsConfig {
         daemon: Daemon,
         found: Option<Found<'_>>,
         edited: Edited,
-        effective: Option<&Effective>,
         situation: &Situation<'_>,
     ) -> Result<Decision, Stop> {
         let config = &self.0;
@@ -174,7 +173,7 @@ impl WindowsConfig {
             Some(_) => Action::Update,
             None => Action::Create,
         };
-        let imports = config.check_imports(daemon, &edited, effective, situation)?;
+        let imports = config.check_imports(daemon, &edited, situation)?;
         let mut proposal = Proposal::new(action, self.steps(daemon, found, &edited, situation)?);
         proposal.texts = vec![TextChange {
             path: config.shown(),
