@@ -2407,6 +2407,8 @@ h_act_and_gate() {
 	h_read_uptime
 	h_began=$h_uptime
 	h_said=
+	# systemd starts a unit no more that failed too often in a short time, until that is forgotten.
+	[ "$h_verb" = reload ] || systemctl reset-failed -- "$h_service" 2>/dev/null
 	h_try h_bounded "$((h_start_seconds + 5))" systemctl "$h_verb" -- "$h_service" || h_said=$h_why
 	if [ "$h_verb" = reload ] && [ -n "$h_said" ]; then
 		return 1
@@ -2519,7 +2521,6 @@ h_undo() {
 	[ -n "$h_undone" ] || return 1
 	h_show "$h_service"
 	[ "$h_stale_unit" != yes ] || h_try h_bounded 90 systemctl daemon-reload
-	systemctl reset-failed -- "$h_service" 2>/dev/null
 	[ "$h_base_cri" = 0 ] || h_socket=-
 	if ! h_act_and_gate && [ "$h_base_active" = active ]; then
 		h_undo_receipts
