@@ -12,6 +12,8 @@ mod defaults;
 mod joined;
 mod package;
 mod refusal;
+#[cfg(test)]
+mod releases;
 mod section;
 mod socket;
 #[cfg(test)]
