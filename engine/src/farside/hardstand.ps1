@@ -50,7 +50,7 @@ function HsServe([string[]]$lines) {
             'begin' { HsBegin $words[2] $words[3] $data }
             'status' { HsStatus $words[2] }
             'abort' { HsAbort $words[2] }
-            'gc' { HsRequireAdministrator; HsGc ''; HsFinish }
+            'gc' { HsCollect }
             'purge' { HsPurge }
             default { HsRefuse 'unsupported' "this version of hardstand cannot $HsVerb" }
         }
@@ -642,6 +642,7 @@ function HsBegin([string]$txn, [string]$digest, $data) {
 function HsStatus([string]$txn) {
     HsNameTransaction $txn
     HsRequireAdministrator
+    HsCheckAnyState
     if (-not [IO.Directory]::Exists($HsDir)) { HsRefuse 'unknown' "there is no transaction $txn" }
     if (-not [IO.File]::Exists("$HsDir\journal") -and -not (HsIsRunning)) {
         HsRefuse 'staged' "transaction $txn was staged and never started"
@@ -655,6 +656,7 @@ function HsStatus([string]$txn) {
 function HsAbort([string]$txn) {
     HsNameTransaction $txn
     HsRequireAdministrator
+    HsCheckAnyState
     if (-not [IO.Directory]::Exists($HsDir)) { HsRefuse 'unknown' "there is no transaction $txn" }
     if (HsIsRunning) { HsRefuse 'running' "transaction $txn is running" }
     if ([IO.File]::Exists("$HsDir\journal")) {
@@ -666,11 +668,19 @@ function HsAbort([string]$txn) {
     HsFinish
 }
 
+# Removes old transactions.
+function HsCollect {
+    HsRequireAdministrator
+    HsCheckAnyState
+    HsGc ''
+    HsFinish
+}
+
 # Removes all that hardstand keeps here. What it manages stays.
 function HsPurge {
     HsRequireAdministrator
+    HsCheckAnyState
     if ([IO.Directory]::Exists($HsState)) {
-        HsCheckState
         if ('' -cne (HsRunner)) { HsRefuse 'running' 'a transaction is running; wait for its end' }
         if ([IO.File]::Exists("$HsState\active")) {
             HsRefuse 'open' 'a transaction was interrupted; plan and apply once more, which ends it'
@@ -711,6 +721,11 @@ function HsOpenState {
     elseif ($version -cne '1') {
         HsRefuse 'version' "another version of hardstand keeps its state here: format $version"
     }
+}
+
+# Checks a state directory that may not be there: every user can make one of its name.
+function HsCheckAnyState {
+    if ([IO.Directory]::Exists($HsState)) { HsCheckState }
 }
 
 # The state directory must be no link, belong to SYSTEM or Administrators, and be open to nobody else.

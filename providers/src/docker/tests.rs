@@ -459,6 +459,11 @@ fn the_drop_in_sets_flags_and_keeps_others() {
              --pod-infra-container-image=a/b:1 --network-plugin=cni --cni-bin-dir=/opt/cni/bin --cni-conf-dir=/etc/cni/net.d",
         ),
         (
+            "-/opt/cri-dockerd --container-runtime-endpoint=fd://",
+            "podInfraContainerImage: a/b:1",
+            "-/opt/cri-dockerd --container-runtime-endpoint fd:// --pod-infra-container-image=a/b:1",
+        ),
+        (
             PLAIN,
             "cniBinDir: /opt/a b%c, podInfraContainerImage: a/b:1",
             "/usr/bin/cri-dockerd --container-runtime-endpoint fd:// --pod-infra-container-image=a/b:1 \
