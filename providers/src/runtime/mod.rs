@@ -12,8 +12,6 @@ mod defaults;
 mod joined;
 mod package;
 mod refusal;
-#[cfg(test)]
-mod releases;
 mod section;
 mod socket;
 #[cfg(test)]
