@@ -81,3 +81,67 @@ fn comments_and_foreign_keys_stay() {
         );
     }
 }
+
+/// Writes a main file that imports what is named.
+fn import(lab: &Lab, node: &str, import: &str) {
+    let text = format!("version = 2\\nimports = [\"{import}\"]\\n");
+    let _written = lab.ask(
+        node,
+        &format!("printf '{text}' > /etc/containerd/config.toml"),
+    );
+}
+
+#[test]
+fn what_an_import_would_undo_is_refused_before_anything_is_written() {
+    let images = [
+        "a=bookworm-containerd",
+        "b=trixie-containerd",
+        "c=sid-containerd",
+    ];
+    let Some(lab) = Lab::boot(&images) else {
+        return;
+    };
+    let spec = lab.spec("runtime: { containerd: {} }");
+    let expect_refused = |says: &str| {
+        let applied = run(lab.hardstand("apply", &spec).arg("--yes"));
+        assert_eq!(applied.code, Some(1), "{applied:#?}");
+        assert_eq!(applied.stdout.matches(says).count(), 3, "{applied:#?}");
+        for node in ["a", "b", "c"] {
+            let config = lab.ask(node, "cat /etc/containerd/config.toml");
+            assert_eq!(config.lines().count(), 2, "{node}: {config}");
+        }
+    };
+    for node in ["a", "b", "c"] {
+        import(&lab, node, "/etc/containerd/extra.toml");
+    }
+    expect_refused("imports /etc/containerd/extra.toml, which containerd cannot load");
+
+    let cri = "plugins.\"io.containerd.grpc.v1.cri\".containerd";
+    let drop_in = format!(
+        "version = 2\n[{cri}]\ndefault_runtime_name = \"nvidia\"\n[{cri}.runtimes.nvidia]\nruntime_type = \
+         \"io.containerd.runc.v2\"\n[{cri}.runtimes.nvidia.options]\nBinaryName = \"/usr/bin/nvidia-container-runtime\"\n"
+    );
+    for node in ["a", "b", "c"] {
+        import(&lab, node, "/etc/containerd/conf.d/*.toml");
+        let _nvidia = lab.ask(
+            node,
+            &format!("mkdir -p /etc/containerd/conf.d && cat > /etc/containerd/conf.d/99-nvidia.toml <<'EOT'\n{drop_in}EOT\n"),
+        );
+    }
+    expect_refused("an import overrides it (/etc/containerd/conf.d/99-nvidia.toml)");
+
+    // containerd 1.x would still take the whole table of the drop-in; 2.x merges.
+    let _mended = lab.ask(
+        "c",
+        "echo 'SystemdCgroup = true' >> /etc/containerd/conf.d/99-nvidia.toml",
+    );
+    let on = |command: &str| {
+        let mut hardstand = lab.hardstand(command, &spec);
+        hardstand.args(["--limit", "c"]);
+        hardstand
+    };
+    let applied = run(on("apply").arg("--yes"));
+    assert_eq!(applied.code, Some(0), "{applied:#?}");
+    let planned = run(on("plan").arg("--detailed-exitcode"));
+    assert_eq!(planned.code, Some(0), "{planned:#?}");
+}

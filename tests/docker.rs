@@ -204,3 +204,30 @@ fn a_value_that_dockerd_does_not_start_with_is_undone() {
         assert_eq!(lab.ask(node, "systemctl is-active docker"), "active");
     }
 }
+
+#[test]
+fn a_docker_that_systemd_gave_up_on_runs_once_its_file_is_mended() {
+    let Some(lab) = Lab::boot(&IMAGES) else {
+        return;
+    };
+    let spec = lab.spec("runtime: { docker: {} }");
+    // Of two drivers 20.10 and 26 take the first, and 28 the last; neither is spelled as it should be.
+    let odd = "{\r\n\t\"exec-opts\":[\"Native.CgroupDriver=Systemd\" , \" native.cgroupdriver = nothing\"]\r\n}\r\n";
+    for node in NODES {
+        let _odd = lab.ask(
+            node,
+            &format!("mkdir -p /etc/docker && cat > {CONFIG} <<'EOT'\n{odd}EOT\n"),
+        );
+        let state = lab.ask(
+            node,
+            "for n in 1 2 3 4 5; do systemctl restart docker; done >/dev/null 2>&1; systemctl show -P Result docker.service",
+        );
+        assert_ne!(state, "success", "{node}");
+    }
+    lab.converge(&spec);
+    lab.expect_no_changes(&spec);
+    for node in NODES {
+        let driver = lab.ask(node, "docker info -f '{{.CgroupDriver}}'");
+        assert_eq!(driver, "systemd", "{node}");
+    }
+}

@@ -13,7 +13,7 @@ use crate::section::constant_path;
 use crate::service::is_running;
 
 /// The runtimes that a kubelet may use: name, unit, and where it serves the CRI; Docker does not by itself.
-const RUNTIMES: [(&str, &str, Option<&str>); 4] = [
+const RUNTIMES: [(&str, &str, Option<&str>); 5] = [
     (
         "containerd",
         "containerd.service",
@@ -24,6 +24,12 @@ const RUNTIMES: [(&str, &str, Option<&str>); 4] = [
     (
         "cri-dockerd",
         "cri-docker.service",
+        Some("/run/cri-dockerd.sock"),
+    ),
+    // As Kubespray calls it.
+    (
+        "cri-dockerd",
+        "cri-dockerd.service",
         Some("/run/cri-dockerd.sock"),
     ),
 ];

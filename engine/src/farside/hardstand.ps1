@@ -50,7 +50,7 @@ function HsServe([string[]]$lines) {
             'begin' { HsBegin $words[2] $words[3] $data }
             'status' { HsStatus $words[2] }
             'abort' { HsAbort $words[2] }
-            'gc' { HsRequireAdministrator; HsGc ''; HsFinish }
+            'gc' { HsCollect }
             'purge' { HsPurge }
             default { HsRefuse 'unsupported' "this version of hardstand cannot $HsVerb" }
         }
@@ -542,10 +542,25 @@ function HsObserveContainerd([string]$name) {
         HsSay "~undumped $field $(HsEncode (HsLastLine $said.Err))"
         return
     }
+    $missing = HsMissingImport $said.Out
+    if ($missing -cne '') { HsSay "~undumped $field $(HsEncode $missing)"; return }
     HsSay "~dumped $field"
     foreach ($line in $said.Out.Replace("`r", '').TrimEnd("`n").Split("`n")) {
         if ($line -cmatch '^[ -$&-~]*\z') { HsSay "~dump $line" } else { HsSay "~dump $(HsEncode $line)" }
     }
+}
+
+# Returns what is wrong with a dump of which an import is a file that is not there; empty if nothing is. containerd 2 does
+# not start with it, and passes over it in a dump.
+function HsMissingImport([string]$dump) {
+    $line = [regex]::Match($dump, '(?m)^imports = \[(.*)\]')
+    foreach ($match in [regex]::Matches($line.Groups[1].Value, "'([^']*)'|`"([^`"]*)`"")) {
+        $path = $match.Groups[1].Value + $match.Groups[2].Value.Replace('\\', '\')
+        if ($path -cmatch '^[A-Za-z]:\\[^*]*\z' -and -not [IO.File]::Exists($path)) {
+            return "containerd: open ${path}: no such file or directory"
+        }
+    }
+    ''
 }
 
 # What listens at a pipe. crictl asks it, if there is one; else only that something listens is known.
@@ -558,7 +573,9 @@ function HsObserveCri([string]$name) {
     if ($crictl -ceq '') { HsSay "~cri $field unasked"; return }
     $answers = foreach ($command in @('version', 'info', 'runtime-config')) {
         $said = HsCrictl $crictl $name $command
-        $status = [Math]::Min([Math]::Max($said.Status, 0), 255)
+        $status = $said.Status
+        # A program that crashed ends with a negative number.
+        if ($status -lt 0 -or $status -gt 255) { $status = 255 }
         [Convert]::ToBase64String($HsUtf8.GetBytes($said.Out + $said.Err + "`n" + $status))
     }
     HsSay "~cri $field crictl $($answers -join ' ')"
@@ -625,6 +642,7 @@ function HsBegin([string]$txn, [string]$digest, $data) {
 function HsStatus([string]$txn) {
     HsNameTransaction $txn
     HsRequireAdministrator
+    HsCheckAnyState
     if (-not [IO.Directory]::Exists($HsDir)) { HsRefuse 'unknown' "there is no transaction $txn" }
     if (-not [IO.File]::Exists("$HsDir\journal") -and -not (HsIsRunning)) {
         HsRefuse 'staged' "transaction $txn was staged and never started"
@@ -638,6 +656,7 @@ function HsStatus([string]$txn) {
 function HsAbort([string]$txn) {
     HsNameTransaction $txn
     HsRequireAdministrator
+    HsCheckAnyState
     if (-not [IO.Directory]::Exists($HsDir)) { HsRefuse 'unknown' "there is no transaction $txn" }
     if (HsIsRunning) { HsRefuse 'running' "transaction $txn is running" }
     if ([IO.File]::Exists("$HsDir\journal")) {
@@ -649,11 +668,19 @@ function HsAbort([string]$txn) {
     HsFinish
 }
 
+# Removes old transactions.
+function HsCollect {
+    HsRequireAdministrator
+    HsCheckAnyState
+    HsGc ''
+    HsFinish
+}
+
 # Removes all that hardstand keeps here. What it manages stays.
 function HsPurge {
     HsRequireAdministrator
+    HsCheckAnyState
     if ([IO.Directory]::Exists($HsState)) {
-        HsCheckState
         if ('' -cne (HsRunner)) { HsRefuse 'running' 'a transaction is running; wait for its end' }
         if ([IO.File]::Exists("$HsState\active")) {
             HsRefuse 'open' 'a transaction was interrupted; plan and apply once more, which ends it'
@@ -694,6 +721,11 @@ function HsOpenState {
     elseif ($version -cne '1') {
         HsRefuse 'version' "another version of hardstand keeps its state here: format $version"
     }
+}
+
+# Checks a state directory that may not be there: every user can make one of its name.
+function HsCheckAnyState {
+    if ([IO.Directory]::Exists($HsState)) { HsCheckState }
 }
 
 # The state directory must be no link, belong to SYSTEM or Administrators, and be open to nobody else.
@@ -780,8 +812,9 @@ function HsLaunch {
         if ($line -cmatch '^deadline ([0-9]{1,6})\z') { $deadline = [int]$Matches[1] }
     }
     $powershell = [IO.Path]::Combine([Environment]::SystemDirectory, 'WindowsPowerShell\v1.0\powershell.exe')
+    # In quotes, since PowerShell takes a bare word of digits for a number.
     $read = "[IO.File]::ReadAllText('$HsDir\program.ps1')"
-    $arguments = "-NoProfile -NonInteractive -Command `"& ([ScriptBlock]::Create($read)) run $HsTxn`""
+    $arguments = "-NoProfile -NonInteractive -ExecutionPolicy Bypass -Command `"& ([ScriptBlock]::Create($read)) run '$HsTxn'`""
     try {
         $action = New-ScheduledTaskAction -Execute $powershell -Argument $arguments
         $principal = New-ScheduledTaskPrincipal -UserId 'S-1-5-18' -LogonType ServiceAccount -RunLevel Highest
@@ -1219,10 +1252,19 @@ function HsPutBytes([string]$path, [byte[]]$bytes) {
     HsReplace $temp $path
 }
 
-# Puts a file in the place of another, or where nothing is.
+# Puts a file in the place of another, or where nothing is. A scanner may have either of them open for a moment; and a
+# replacement that failed half way leaves nothing at the path and the new file at its own.
 function HsReplace([string]$temp, [string]$path) {
-    if ([IO.File]::Exists($path)) { [IO.File]::Replace($temp, $path, [NullString]::Value) }
-    else { [IO.File]::Move($temp, $path) }
+    for ($tries = 1; $true; $tries++) {
+        try {
+            if ([IO.File]::Exists($path)) { [IO.File]::Replace($temp, $path, [NullString]::Value) }
+            else { [IO.File]::Move($temp, $path) }
+            return
+        } catch [IO.IOException] {
+            if ($tries -ge 10) { throw }
+        }
+        Start-Sleep -Milliseconds 200
+    }
 }
 
 function HsDrop([string]$path) {
@@ -1313,9 +1355,9 @@ function HsCheckTemp([string]$check, [string]$temp) {
     $script:HsWhy = 'containerd is not installed, so it could not check the file'
     if ($program -ceq '') { return $false }
     $said = HsRun $program "--config `"$temp`" config dump" 30
-    if ($said.Status -eq 0) { return $true }
     $script:HsWhy = HsLastLine $said.Err
-    $false
+    if ($said.Status -eq 0) { $script:HsWhy = HsMissingImport $said.Out }
+    $HsWhy -ceq ''
 }
 
 # step mkdir PATH MODE OWNER GROUP
@@ -1348,13 +1390,38 @@ function HsDoGated([string]$kind, [string[]]$words) {
     $before = HsServiceState $unit
     if ($null -eq $before) { $script:HsWhy = 'there is no such service'; return $false }
     $base = @{ Active = $before.Active; Socket = $socket }
+    $dependents = @(HsDependents $before.Name)
     if ($socket -cne '-' -and $kind -ceq 'restart' -and -not (HsCriAnswers $socket)) { $base.Socket = '-' }
     if (HsActAndGate $kind $unit $startSeconds $steadySeconds $socket) {
         HsSettle $unit
-        return $true
+        return (HsStartAgain $dependents)
     }
     if ($kind -cne 'restart') { return $false }
-    HsUndo $unit $base $startSeconds $steadySeconds
+    $undone = HsUndo $unit $base $startSeconds $steadySeconds
+    $failure = $HsWhy
+    if (-not (HsStartAgain $dependents)) { HsNote $HsWhy }
+    $script:HsWhy = $failure
+    $undone
+}
+
+# Returns the names of the running services that need another: a restart stops them with it.
+function HsDependents([string]$name) {
+    foreach ($service in @(Get-Service -Name $name -DependentServices)) {
+        if ([string]$service.Status -ceq 'Running') { $service.Name }
+    }
+}
+
+# Starts what was stopped with another service. A restart that failed half way leaves it stopped.
+function HsStartAgain([string[]]$names) {
+    foreach ($name in $names) {
+        $said = ''
+        try { Start-Service -Name $name } catch { $said = $_.Exception.Message }
+        if ([string](Get-Service -Name $name).Status -cne 'Running') {
+            $script:HsWhy = "the service $name, which needs it, did not start again $said".TrimEnd()
+            return $false
+        }
+    }
+    $true
 }
 
 # Starts or restarts a service and waits for its gate.

@@ -63,6 +63,9 @@ const HEADER: &str =
 /// What is secret about the credentials of a registry.
 const SECRETS: [&str; 3] = ["auth", "identitytoken", "password"];
 
+/// What some editors begin a file with. containerd 2.x does not read a file that has it.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
 /// Handlers that hardstand moves to the runc shim: their shims are gone in containerd 2.
 const LEGACY_TYPES: [&str; 2] = ["io.containerd.runc.v1", "io.containerd.runtime.v1.linux"];
 
@@ -108,7 +111,14 @@ pub(super) fn edit(
         .collect();
     let address = address(draft.root());
     let holds_credentials = holds_credentials(draft.root(), layout);
-    let (edited, differences) = draft.finish();
+    let (edited, mut differences) = draft.finish();
+    if text.starts_with(BYTE_ORDER_MARK) && !version.is_one() {
+        differences.push(Difference {
+            attribute: "byte order mark".to_owned(),
+            before: "present".to_owned(),
+            after: String::new(),
+        });
+    }
     Ok(Edited {
         text: match differences.is_empty() {
             true => text.to_owned(),

@@ -27,6 +27,15 @@ impl Effective {
         Some(Self { document, layout })
     }
 
+    /// Returns what a configuration comes to that is read from files.
+    pub(super) fn of(root: Item, layout: Layout) -> Self {
+        let table = root.into_table().unwrap_or_default();
+        Self {
+            document: DocumentMut::from(table),
+            layout,
+        }
+    }
+
     /// Returns the address of the daemon's socket.
     pub(super) fn address(&self) -> Option<String> {
         edit::address(self.root())

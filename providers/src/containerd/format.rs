@@ -220,8 +220,30 @@ fn unread_tables(
     }))
 }
 
+/// Returns why containerd does not get along with a drop-in whose format is newer than that of the main file.
+pub(super) fn newer_than_main(
+    own: Format,
+    main: Format,
+    version: ContainerdVersion,
+) -> Option<String> {
+    let ignores_newer = version < ContainerdVersion::new(1, 7, 0);
+    if own <= main || ignores_newer {
+        return None;
+    }
+    let is_newer = format!(
+        "is imported in format {}, and the main file is in format {}",
+        own.number(),
+        main.number()
+    );
+    let exits = own > version.newest_format() || version >= ContainerdVersion::new(2, 3, 0);
+    Some(match exits {
+        true => format!("{is_newer}: containerd {version} does not start with that"),
+        false => format!("{is_newer}: containerd {version} loses what the main file says of CRI"),
+    })
+}
+
 /// Returns a plugin in a list that is not named in full.
-fn short_name(root: &Item) -> Option<(&'static str, &str)> {
+pub(super) fn short_name(root: &Item) -> Option<(&'static str, &str)> {
     ["disabled_plugins", "required_plugins"]
         .into_iter()
         .find_map(|list| {
@@ -284,7 +306,7 @@ impl Held {
 }
 
 /// Returns the format that the text names, none if it names none.
-fn declared(root: &Item) -> Result<Option<Format>, Refusal> {
+pub(super) fn declared(root: &Item) -> Result<Option<Format>, Refusal> {
     let found = find(root, &[Field("version")]);
     let number = match found[..] {
         [] => return Ok(None),

@@ -1,12 +1,10 @@
 //! What the answers of a host say about its containerd: the version that will read the file, the file as it is, and what
 //! may override it. What cannot be told or must not be touched stops the weighing here.
 
-use engine::facts::Os;
 use engine::name::{AbsPath, ResourceId};
-use engine::question::{FileState, RegularFile, Unanswered};
+use engine::question::{FileState, RegularFile};
 use engine::resource::{Decision, Situation};
 
-use super::edit::Edited;
 use super::effective::Effective;
 use super::resource::ContainerdConfig;
 use super::version::ContainerdVersion;
@@ -132,37 +130,6 @@ impl ContainerdConfig {
         let state = situation.observed.containerd(&self.path)?;
         let dump = state.effective.as_deref().filter(|_| daemon.installed);
         Ok(dump.and_then(Effective::parse))
-    }
-
-    /// Returns the files that may override ours, as the file names them.
-    pub(super) fn imports(
-        &self,
-        daemon: Daemon,
-        edited: &Edited,
-        situation: &Situation<'_>,
-    ) -> Result<Vec<String>, Unanswered> {
-        let Some(directory) = self.drop_ins() else {
-            return Ok(edited.imports.clone());
-        };
-        let drop_ins: Vec<_> = situation
-            .observed
-            .files(&directory, DROP_IN_SUFFIX)?
-            .iter()
-            .map(|file| self.wanted.written(&file.path))
-            .collect();
-        let slash = match self.wanted.os {
-            Os::Linux => '/',
-            Os::Windows => '\\',
-        };
-        let directory = self.wanted.written(&directory);
-        let all = format!("{directory}{slash}*.{DROP_IN_SUFFIX}");
-        let mut imports = edited.imports.clone();
-        let named = imports.contains(&all);
-        imports.retain(|import| *import != all && *import != self.shown());
-        if named || daemon.version.imports_conf_d() {
-            imports.extend(drop_ins);
-        }
-        Ok(imports)
     }
 
     /// Returns the directory of drop-ins that newer versions import by default.

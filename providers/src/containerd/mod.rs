@@ -20,6 +20,7 @@ mod edit;
 mod effective;
 mod format;
 mod host;
+mod imports;
 mod keys;
 mod reading;
 mod registries;
@@ -46,7 +47,7 @@ use crate::runtime::{
     Chosen, Daemons, Defaults, GUARDED, KubernetesVersion, SYSTEMD, UNIT, check_image, decode,
     listed_package,
 };
-use crate::section::{check_not_managed, constant_path};
+use crate::section::{check_not_managed, constant_path, files_below};
 use crate::service::{OwnedService, UnitOwner, service_for};
 
 /// The kind of the resource that is a configuration file of containerd.
@@ -83,9 +84,11 @@ pub(crate) fn compile(chosen: Chosen<'_>, problems: &mut Problems) -> Vec<Declar
         sections: &sections,
     };
     let mut declared = registries::compile(&runtime.registries, node, &place, problems);
+    let mut config = config(&runtime, kubernetes, listed.clone());
+    config.after = imported_files(&runtime.config_file, &sections);
     declared.extend([
         Declared {
-            resource: Box::new(config(&runtime, kubernetes, listed.clone())),
+            resource: Box::new(config),
             span,
             written: Vec::from_iter(replaces.then(|| after_docker(span))),
         },
@@ -218,7 +221,19 @@ fn config(
         package: section.package.clone().or(listed),
         kubernetes,
         allow_driver_change: section.allow_driver_change,
+        after: Vec::new(),
     }
+}
+
+/// Returns the files of the spec that the configuration may import.
+fn imported_files(config: &AbsPath, sections: &Sections<'_>) -> Vec<ResourceId> {
+    let drop_ins = drop_ins(config).map(|directory| directory.to_string());
+    let directories: Vec<_> = drop_ins
+        .into_iter()
+        .chain([config.parent().to_string()])
+        .collect();
+    let directories: Vec<_> = directories.iter().map(String::as_str).collect();
+    files_below(sections, &directories)
 }
 
 /// containerd's unit waits up to 90 seconds by default, and tries again every 5.

@@ -294,13 +294,15 @@ fn imports<'s>(
         return Ok((&[], None));
     };
     let all = format!("{directory}/*.{DROP_IN_SUFFIX}");
+    let from_there = format!("{}/*.{DROP_IN_SUFFIX}", directory.file_name());
+    let is_all = |import: &str| import == all || import == from_there;
     let mut named = files
         .iter()
         .flat_map(|(_, document)| listed(document.as_item(), &[Field("imports")]))
         .filter(|import| *import != config.as_str());
-    let is_named = named.clone().any(|import| import == all);
+    let is_named = named.clone().any(is_all);
     let unread = named
-        .find(|import| *import != all)
+        .find(|import| !is_all(import))
         .map(|import| format!("{} is imported, and was not read", import.escape_debug()));
     let found = state.files(&directory, DROP_IN_SUFFIX)?;
     if is_named || found.is_empty() {
@@ -321,7 +323,8 @@ pub(crate) fn drop_ins(config: &AbsPath) -> Option<AbsPath> {
     config.parent().join("conf.d").ok()
 }
 
-/// A file of another format than the main one is read in ways that differ from release to release.
+/// A file of another format than the main one is read in ways that differ from release to release. One that names no format
+/// is read as the main file is.
 fn other_format(files: &[(AbsPath, DocumentMut)]) -> Option<String> {
     let (main, rest) = files.split_first()?;
     let version = |document: &DocumentMut| {
@@ -329,12 +332,15 @@ fn other_format(files: &[(AbsPath, DocumentMut)]) -> Option<String> {
         found.first().and_then(|item| item.as_integer())
     };
     rest.iter()
-        .find(|(_, document)| version(document) != version(&main.1))
+        .find(|(_, document)| {
+            let own = version(document);
+            own.is_some() && own != version(&main.1)
+        })
         .map(|(path, _)| format!("{path} is in another format than {}", main.0))
 }
 
 /// Puts the files on top of each other: lists are appended, and tables of a plugin are replaced as a whole by containerd 1.
-fn merged(files: &[(AbsPath, DocumentMut)], version: Option<ContainerdVersion>) -> Item {
+pub(super) fn merged(files: &[(AbsPath, DocumentMut)], version: Option<ContainerdVersion>) -> Item {
     let deep = version.is_none_or(|version| !version.is_one());
     let mut root = Table::new();
     for (_, document) in files {

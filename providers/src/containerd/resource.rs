@@ -14,11 +14,13 @@ use super::KIND;
 use super::edit::{self, Edited, Wanted};
 use super::effective::Effective;
 use super::host::{DROP_IN_SUFFIX, Daemon, Found};
-use super::version::ContainerdVersion;
+use super::imports::overridden;
 use crate::runtime::{
     CgroupDriver, DriverChange, KubernetesVersion, Refusal, Stop, canonical, joined_marks, kubelet,
     package_id,
 };
+use crate::section::requires;
+use crate::unitfile::{self, Word};
 
 /// A configuration file of containerd, of which hardstand owns some keys.
 #[derive(Debug)]
@@ -37,6 +39,8 @@ pub(super) struct ContainerdConfig {
     pub(super) kubernetes: Option<KubernetesVersion>,
     /// The driver may change on a node that has joined.
     pub(super) allow_driver_change: bool,
+    /// Files of the spec that containerd may import.
+    pub(super) after: Vec<ResourceId>,
 }
 
 impl Resource for ContainerdConfig {
@@ -75,6 +79,7 @@ impl Resource for ContainerdConfig {
             suffix: DROP_IN_SUFFIX.to_owned(),
         }));
         questions.extend(self.package.clone().map(Question::Package));
+        questions.extend(unitfile::questions(&self.service));
         questions
     }
 
@@ -87,14 +92,9 @@ impl Resource for ContainerdConfig {
             service(Edge::Notifies, &self.service),
             service(Edge::NotifiesOf(Topic::CgroupDriver), &kubelet()),
         ];
-        relations.push(Relation {
-            edge: Edge::Requires,
-            target: ResourceId::new("directory", self.path.parent()),
-        });
-        relations.extend(self.package.iter().map(|package| Relation {
-            edge: Edge::Requires,
-            target: package_id(package),
-        }));
+        relations.push(requires(ResourceId::new("directory", self.path.parent())));
+        let required = self.package.iter().map(package_id);
+        relations.extend(required.chain(self.after.iter().cloned()).map(requires));
         relations
     }
 
@@ -102,6 +102,9 @@ impl Resource for ContainerdConfig {
         Stop::settle(self.weigh(situation))
     }
 }
+
+/// The file that containerd reads if no flag names another.
+const DEFAULT_CONFIG: &str = "/etc/containerd/config.toml";
 
 /// Where containerd listens if its configuration says nothing else.
 const DEFAULT_SOCKET: &str = "/run/containerd/containerd.sock";
@@ -117,7 +120,9 @@ impl ContainerdConfig {
         };
         let edited = edited.map_err(|refusal| self.about_file(refusal))?;
         let effective = self.effective(daemon, situation)?;
-        self.check_socket(&edited, effective.as_ref())?;
+        let command = self.command(situation)?;
+        self.check_config_file(&command)?;
+        self.check_socket(&command, &edited, effective.as_ref())?;
         match found {
             Some(found) if found.text == edited.text => {
                 self.settled(daemon, found, &edited, effective.as_ref(), situation)
@@ -138,10 +143,44 @@ impl ContainerdConfig {
         }
     }
 
-    /// A runtime that listens elsewhere would never pass the gate of its restart.
-    fn check_socket(&self, edited: &Edited, effective: Option<&Effective>) -> Result<(), Refusal> {
-        let address = effective
-            .and_then(Effective::address)
+    /// Returns the words of the command that the unit runs; none if there is no unit yet.
+    fn command(&self, situation: &Situation<'_>) -> Result<Vec<Word>, Unanswered> {
+        let text = unitfile::read(&self.service, situation.observed, situation.proposed)?;
+        let command = text.and_then(|text| text.command(&[]));
+        Ok(command.map_or_else(Vec::new, |command| command.words))
+    }
+
+    /// The unit must start containerd with the file that is edited. What a program of another name reads is not known.
+    fn check_config_file(&self, command: &[Word]) -> Result<(), Refusal> {
+        let Some(program) = command.first() else {
+            return Ok(());
+        };
+        let (read, place) = match flag_of(command, ["config", "c"]) {
+            Some(flag) => flag,
+            None if program.text.ends_with("/containerd") => (DEFAULT_CONFIG, &*program.place),
+            None => return Ok(()),
+        };
+        if canonical(read) == canonical(self.path.as_str()) {
+            return Ok(());
+        }
+        Err(Refusal::new(format!(
+            "{place} starts containerd with {}, and the spec is about {}",
+            read.escape_debug(),
+            self.path
+        ))
+        .help("set `runtime.containerd.configFile` to the file that containerd reads"))
+    }
+
+    /// A runtime that listens elsewhere would never pass the gate of its restart. A flag wins over the file.
+    fn check_socket(
+        &self,
+        command: &[Word],
+        edited: &Edited,
+        effective: Option<&Effective>,
+    ) -> Result<(), Refusal> {
+        let flag = flag_of(command, ["address", "a"]).map(|(address, _)| address.to_owned());
+        let address = flag
+            .or_else(|| effective.and_then(Effective::address))
             .or_else(|| edited.address.clone())
             .unwrap_or_else(|| DEFAULT_SOCKET.to_owned());
         if canonical(&address) == canonical(self.socket.as_str()) {
@@ -183,23 +222,24 @@ impl ContainerdConfig {
                 Os::Windows => Ok(Decision::Converged),
             };
         };
-        let read = format!(
-            "{} sets `{}` to {}, but containerd reads {}",
-            self.shown(),
-            first.attribute,
-            or_nothing(&first.after),
-            or_nothing(&first.before)
-        );
+        let sets = format!("{} sets", self.shown());
         let imports = self.imports(daemon, edited, situation)?;
         if imports.is_empty() {
-            return Ok(Decision::Unknown(read));
+            let or_nothing = |text: &str| {
+                if text.is_empty() {
+                    "nothing".to_owned()
+                } else {
+                    text.to_owned()
+                }
+            };
+            return Ok(Decision::Unknown(format!(
+                "{sets} `{}` to {}, but containerd reads {}",
+                first.attribute,
+                or_nothing(&first.after),
+                or_nothing(&first.before)
+            )));
         }
-        Ok(Refusal::new(format!(
-            "{read}: an import overrides it ({})",
-            imports.join(", ")
-        ))
-        .help(help_about_imports(daemon.version))
-        .into())
+        Ok(overridden(&sets, &first, "reads", &imports, daemon.version).into())
     }
 
     /// The file is right, and containerd reads it rightly; it is converged if the process runs with it, as far as it tells.
@@ -285,7 +325,7 @@ impl ContainerdConfig {
             Some(_) => Action::Update,
             None => Action::Create,
         };
-        let imports = self.imports(daemon, &edited, situation)?;
+        let imports = self.check_imports(daemon, &edited, situation)?;
         let mut proposal = Proposal::new(action, self.steps(daemon, found, &edited, situation)?);
         proposal.texts = vec![TextChange {
             path: self.path.to_string(),
@@ -363,16 +403,24 @@ impl ContainerdConfig {
     }
 }
 
-fn help_about_imports(version: ContainerdVersion) -> String {
-    let mend = "mend the imported file, or take it out of `imports`";
-    match version.is_one() {
-        true => format!("{mend}; in containerd 1.x an import replaces the whole table of a plugin"),
-        false => mend.to_owned(),
+/// Returns the value of a flag, which has a long and a short name, and where it stands. The last one counts.
+fn flag_of<'a>(command: &'a [Word], names: [&str; 2]) -> Option<(&'a str, &'a str)> {
+    let mut found = None;
+    for (index, word) in command.iter().enumerate() {
+        let Some(flag) = word.text.strip_prefix('-') else {
+            continue;
+        };
+        let flag = flag.strip_prefix('-').unwrap_or(flag);
+        match flag.split_once('=') {
+            Some((name, value)) if names.contains(&name) => found = Some((value, &*word.place)),
+            None if names.contains(&flag) => {
+                let value = command.get(index + 1);
+                found = value.map(|value| (&*value.text, &*value.place)).or(found);
+            }
+            Some(_) | None => {}
+        }
     }
-}
-
-fn or_nothing(text: &str) -> &str {
-    if text.is_empty() { "nothing" } else { text }
+    found
 }
 
 fn root() -> UserName {

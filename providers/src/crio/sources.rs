@@ -12,6 +12,7 @@ use super::resource::CrioConfig;
 use super::unit::{Overrides, UnitText, overrides};
 use crate::confdir::rewritten;
 use crate::runtime::{Refusal, Stop};
+use crate::unitfile;
 
 /// A file of CRI-O's configuration, in the order in which they are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,13 +25,6 @@ pub(super) struct Source {
 
 /// Files of variables that the packages' units read.
 const ENVIRONMENT_FILES: [&str; 2] = ["/etc/default/crio", "/etc/sysconfig/crio"];
-
-/// Where unit files stand, from the one that wins.
-const UNIT_DIRECTORIES: [&str; 3] = [
-    "/etc/systemd/system",
-    "/usr/lib/systemd/system",
-    "/lib/systemd/system",
-];
 
 /// Where CRI-O is configured.
 #[derive(Debug, Clone)]
@@ -191,14 +185,14 @@ impl Places {
     }
 
     fn unit_files(&self) -> Vec<AbsPath> {
-        UNIT_DIRECTORIES
+        unitfile::DIRECTORIES
             .iter()
             .filter_map(|directory| format!("{directory}/{}", self.service).parse().ok())
             .collect()
     }
 
     fn unit_drop_ins(&self) -> Vec<AbsPath> {
-        UNIT_DIRECTORIES
+        unitfile::DIRECTORIES
             .iter()
             .filter_map(|directory| format!("{directory}/{}.d", self.service).parse().ok())
             .collect()

@@ -543,6 +543,11 @@ fn variables_and_flags_win_over_files() {
             "[Service]\nExecStart=\nExecStart=/usr/bin/crio --pause-image x\n",
             "Refused: /etc/systemd/system/crio.service.d/a.conf:3 sets `pause_image`",
         ),
+        (
+            "/usr/local/lib/systemd/system/crio.service",
+            "[Service]\nExecStart=/usr/local/bin/crio --cgroup-manager cgroupfs\n",
+            "Refused: /usr/local/lib/systemd/system/crio.service:2 sets `cgroup_manager`",
+        ),
     ] {
         let host = host()
             .file("/usr/lib/systemd/system/crio.service", UNIT)

@@ -28,6 +28,9 @@ const DROP_IN: &str = "hardstand.conf";
 /// Where it is unless its unit says otherwise.
 const BINARY: &str = "/usr/bin/cri-dockerd";
 
+/// What may stand before the path of a program in a unit.
+const PREFIXES: [char; 5] = ['-', '@', ':', '+', '!'];
+
 /// Where it answers unless its socket unit says otherwise.
 pub(crate) const SOCKET: &str = "/run/cri-dockerd.sock";
 
@@ -294,7 +297,7 @@ impl DropIn {
         }
         let command = before.exec_start().map(|command| words(&command.value));
         match command.as_deref() {
-            Some([binary, rest @ ..]) if binary.starts_with('/') => {
+            Some([binary, rest @ ..]) if binary.trim_start_matches(PREFIXES).starts_with('/') => {
                 let kept = std::iter::once(binary.clone()).chain(self.foreign(rest));
                 Ok(self.command_with(&kept.collect::<Vec<_>>()))
             }

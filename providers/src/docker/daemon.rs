@@ -341,7 +341,7 @@ impl DaemonConfig {
         let file = edit::read(&self.path, text)?;
         let given = self.flags(situation)?;
         self.check_config_file(&given)?;
-        Ok(driver_now(&file, &given, situation).to_owned())
+        Ok(driver_now(&file, &given, situation))
     }
 
     fn docker_runs(&self, situation: &Situation<'_>) -> bool {
@@ -405,7 +405,7 @@ impl DaemonConfig {
 }
 
 /// Returns the driver that dockerd uses. Where nothing is said it follows the host.
-fn driver_now<'a>(file: &'a Json, given: &'a [Flag], situation: &Situation<'_>) -> &'a str {
+fn driver_now(file: &Json, given: &[Flag], situation: &Situation<'_>) -> String {
     let facts = situation.facts();
     let default = match (facts.init, facts.cgroup) {
         (Init::Systemd, CgroupVersion::V2) => CgroupDriver::Systemd,
@@ -416,9 +416,10 @@ fn driver_now<'a>(file: &'a Json, given: &'a [Flag], situation: &Situation<'_>) 
     let flagged = given
         .iter()
         .filter(|flag| flag.key() == "exec-opts")
-        .filter_map(|flag| flag.value.as_deref()?.strip_prefix("native.cgroupdriver="))
+        .filter_map(|flag| edit::driver_of(flag.value.as_deref()?))
         .next_back();
-    edit::driver(file).or(flagged).unwrap_or(default.as_str())
+    let flagged = flagged.unwrap_or(default.as_str());
+    edit::driver(file).unwrap_or_else(|| flagged.to_owned())
 }
 
 fn conflict(flag: &Flag, does: &str, key: &str) -> Refusal {

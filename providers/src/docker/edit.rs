@@ -37,8 +37,11 @@ pub(super) struct Edited {
     pub(super) differences: Vec<Difference>,
 }
 
-/// The item of `exec-opts` that names the cgroup driver, up to its value.
-const DRIVER: &str = "native.cgroupdriver=";
+/// The name of the item of `exec-opts` that is about the cgroup driver.
+const DRIVER: &str = "native.cgroupdriver";
+
+/// What some editors begin a file with. It is not JSON, and dockerd 20.10 does not start with it.
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// Keys of the file that the daemon reads again on SIGHUP.
 const RELOADABLE: [&str; 5] = [
@@ -59,7 +62,8 @@ pub(super) fn is_reloadable(key: &str) -> bool {
 
 /// Reads a file; an empty one says nothing, as to dockerd.
 pub(crate) fn read(path: &AbsPath, text: &str) -> Result<Json, Refusal> {
-    let text = if text.trim().is_empty() { "{}" } else { text };
+    let is_empty = text.trim_start_matches(BYTE_ORDER_MARK).trim().is_empty();
+    let text = if is_empty { "{}" } else { text };
     let root = json::parse(text).map_err(|error| {
         refused(
             format!("{path}:{error}"),
@@ -75,13 +79,20 @@ pub(crate) fn read(path: &AbsPath, text: &str) -> Result<Json, Refusal> {
     }
 }
 
-/// Returns the driver that a file names.
-pub(super) fn driver(root: &Json) -> Option<&str> {
-    root.get("exec-opts")?
-        .texts()?
-        .into_iter()
-        .rev()
-        .find_map(|item| item.strip_prefix(DRIVER))
+/// Returns the driver that a file names. Of several dockerd 20.10 and 26 take the first, and 28 the last: all are named.
+pub(super) fn driver(root: &Json) -> Option<String> {
+    let items = root.get("exec-opts")?.texts()?;
+    let mut drivers: Vec<_> = items.into_iter().filter_map(driver_of).collect();
+    drivers.dedup();
+    (!drivers.is_empty()).then(|| drivers.join(" or "))
+}
+
+/// Returns the driver that an item of `exec-opts` names. dockerd trims both sides of it, and takes its name in any case.
+pub(super) fn driver_of(item: &str) -> Option<&str> {
+    let (name, driver) = item.split_once('=')?;
+    name.trim()
+        .eq_ignore_ascii_case(DRIVER)
+        .then(|| driver.trim())
 }
 
 /// Whether a file lets containers outlive the daemon.
@@ -109,6 +120,10 @@ pub(super) fn edit(path: &AbsPath, text: &str, wanted: &Wanted) -> Result<Edited
         data_root,
         registry_mirrors,
     } = wanted;
+    let (text, has_mark) = match text.strip_prefix(BYTE_ORDER_MARK) {
+        Some(rest) => (rest, true),
+        None => (text, false),
+    };
     let text = match text.trim().is_empty() {
         true => "{}\n",
         false => text,
@@ -119,6 +134,13 @@ pub(super) fn edit(path: &AbsPath, text: &str, wanted: &Wanted) -> Result<Edited
         root: read(path, text)?,
         differences: Vec::new(),
     };
+    if has_mark {
+        draft.differences.push(Difference {
+            attribute: "byte order mark".to_owned(),
+            before: "present".to_owned(),
+            after: String::new(),
+        });
+    }
     draft.set_driver(*driver)?;
     if let Some(live_restore) = live_restore {
         draft.set(&["live-restore"], &live_restore.to_string())?;
@@ -204,7 +226,7 @@ impl Draft<'_> {
 
     /// Sets the one item of `exec-opts` that names the driver, and keeps the others.
     fn set_driver(&mut self, driver: CgroupDriver) -> Result<(), Refusal> {
-        let wanted = format!("{DRIVER}{}", driver.as_str());
+        let wanted = format!("{DRIVER}={}", driver.as_str());
         let Some(list) = self.root.get("exec-opts") else {
             return self.set(&["exec-opts"], &quoted_list([wanted.as_str()]));
         };
@@ -222,11 +244,11 @@ impl Draft<'_> {
         let ours: Vec<_> = texts
             .iter()
             .enumerate()
-            .filter(|(_, text)| text.starts_with(DRIVER))
+            .filter(|(_, text)| driver_of(text).is_some())
             .map(|(index, _)| index)
             .collect();
         match ours[..] {
-            [one] if texts[one] == wanted => Ok(()),
+            [one] if driver_of(texts[one]) == Some(driver.as_str()) => Ok(()),
             [one] => {
                 let before = self.text[list.span.clone()].to_owned();
                 let text = items[one].replaced(&self.text, &quoted(&wanted));
@@ -234,7 +256,7 @@ impl Draft<'_> {
             }
             _ => {
                 let others = texts.iter().copied();
-                let others = others.filter(|text| !text.starts_with(DRIVER));
+                let others = others.filter(|text| driver_of(text).is_none());
                 let value = quoted_list(others.chain([wanted.as_str()]));
                 self.set(&["exec-opts"], &value)
             }

@@ -54,7 +54,9 @@ const RENAMED: [(&str, &str); 15] = [
 ];
 
 /// Flags without a value. Others take the next word, unless the value follows a `=`.
-const SWITCHES: [&str; 17] = [
+const SWITCHES: [&str; 22] = [
+    "allow-direct-routing",
+    "cri-containerd",
     "debug",
     "experimental",
     "help",
@@ -72,6 +74,9 @@ const SWITCHES: [&str; 17] = [
     "selinux-enabled",
     "tls",
     "tlsverify",
+    "userland-proxy",
+    "validate",
+    "version",
 ];
 
 impl Flag {

@@ -61,6 +61,7 @@ const MAX_DEPTH: usize = 64;
 /// Reads a text that is one value.
 pub(crate) fn parse(text: &str) -> Result<Json, JsonError> {
     let mut parser = Parser { text, at: 0 };
+    parser.takes('\u{feff}');
     parser.skip_space();
     let value = parser.value(0)?;
     parser.skip_space();

@@ -101,6 +101,31 @@ fn each_key_by_what_the_file_says() {
             Some("{\"exec-opts\": [\"native.cgroupdriver=systemd\"]}"),
         ),
         (
+            "{\"exec-opts\": [\" Native.CgroupDriver = systemd\"]}",
+            "",
+            None,
+        ),
+        (
+            "{\"exec-opts\": [\"Native.CgroupDriver=cgroupfs\"]}",
+            "",
+            Some("{\"exec-opts\": [\"native.cgroupdriver=systemd\"]}"),
+        ),
+        (
+            "{\"exec-opts\": [\"native.cgroupdriver=Systemd\"]}",
+            "",
+            Some("{\"exec-opts\": [\"native.cgroupdriver=systemd\"]}"),
+        ),
+        (
+            "\u{feff}{\"exec-opts\": [\"native.cgroupdriver=systemd\"], \"mtu\": 1400}\r\n",
+            "",
+            Some("{\"exec-opts\": [\"native.cgroupdriver=systemd\"], \"mtu\": 1400}\r\n"),
+        ),
+        (
+            "\u{feff}",
+            "",
+            Some("{\n  \"exec-opts\": [\"native.cgroupdriver=systemd\"]\n}\n"),
+        ),
+        (
             SYSTEMD,
             "liveRestore: true",
             Some(
@@ -375,6 +400,12 @@ fn a_joined_node_keeps_its_driver() {
     };
     let cgroupfs = "{\"exec-opts\": [\"native.cgroupdriver=cgroupfs\"]}";
     assert!(refusal(&on(cgroupfs), &spec("")).starts_with("the node has joined a cluster"));
+    // dockerd 20.10 and 26 take the first of two, and 28 the last.
+    for both in [["systemd", "cgroupfs"], ["cgroupfs", "systemd"]] {
+        let items = both.map(|driver| format!("\"native.cgroupdriver={driver}\""));
+        let text = format!("{{\"exec-opts\": [{}]}}", items.join(", "));
+        assert!(refusal(&on(&text), &spec("")).starts_with("the node has joined a cluster"));
+    }
     let mut allowed = on(cgroupfs);
     let plan = allowed.converge(&spec("allowDriverChange: true"));
     assert_eq!(change(&plan, CONFIG_ID).disruption, Disruption::PodLoss);
@@ -426,6 +457,11 @@ fn the_drop_in_sets_flags_and_keeps_others() {
             "networkPlugin: cni, cniBinDir: /opt/cni/bin, cniConfDir: /etc/cni/net.d, podInfraContainerImage: a/b:1",
             "/opt/cri-dockerd --container-runtime-endpoint fd:// --ipv6-dual-stack --log-level debug \
              --pod-infra-container-image=a/b:1 --network-plugin=cni --cni-bin-dir=/opt/cni/bin --cni-conf-dir=/etc/cni/net.d",
+        ),
+        (
+            "-/opt/cri-dockerd --container-runtime-endpoint=fd://",
+            "podInfraContainerImage: a/b:1",
+            "-/opt/cri-dockerd --container-runtime-endpoint fd:// --pod-infra-container-image=a/b:1",
         ),
         (
             PLAIN,

@@ -38,7 +38,7 @@ ExecStart=/usr/bin/kubelet --config=/var/lib/kubelet/config.yaml $KUBELET_KUBEAD
 ";
 
 /// Flags that later kubelets do not know, with the minor version that removed them. A kubelet that is given one exits.
-const REMOVED: [(&str, u32); 10] = [
+const REMOVED: [(&str, u32); 11] = [
     ("cni-bin-dir", 24),
     ("cni-cache-dir", 24),
     ("cni-conf-dir", 24),
@@ -47,6 +47,7 @@ const REMOVED: [(&str, u32); 10] = [
     ("image-pull-progress-deadline", 24),
     ("network-plugin", 24),
     ("network-plugin-mtu", 24),
+    ("non-masquerade-cidr", 24),
     ("container-runtime", 27),
     ("pod-infra-container-image", 35),
 ];
@@ -160,6 +161,11 @@ impl Arguments {
         self.has_unit
     }
 
+    /// Returns all flags, in their order.
+    pub(crate) fn flags(&self) -> impl Iterator<Item = &Flag> {
+        self.flags.iter()
+    }
+
     /// Returns the flag of a name that wins: the last one.
     pub(crate) fn last(&self, name: &str) -> Option<&Flag> {
         self.flags.iter().rev().find(|flag| flag.name == name)
@@ -177,19 +183,22 @@ impl Arguments {
 
     /// Returns the flags that the kubelet of a version does not know, by their exact names, each as often as it is given.
     pub(crate) fn removed(&self, kubernetes: KubernetesVersion) -> Vec<Removed<'_>> {
-        let since = |flag: &Flag| {
-            REMOVED
-                .into_iter()
-                .find(|(name, since)| *name == flag.name && *since <= kubernetes.minor())
-        };
         self.flags
             .iter()
             .filter_map(|flag| {
-                let (_, since) = since(flag)?;
-                Some(Removed { flag, since })
+                let since = removed_since(&flag.name)?;
+                (since <= kubernetes.minor()).then_some(Removed { flag, since })
             })
             .collect()
     }
+}
+
+/// Returns the minor version of Kubernetes that removed a flag, by its exact name.
+pub(crate) fn removed_since(flag: &str) -> Option<u32> {
+    REMOVED
+        .iter()
+        .find(|(name, _)| *name == flag)
+        .map(|(_, since)| *since)
 }
 
 fn environment_files() -> impl Iterator<Item = AbsPath> {

@@ -9,8 +9,9 @@ use engine::step::{Content, Replaces, Step};
 use super::flags::{self, Wanted};
 use super::{config_file, docker, endpoint_of, flags_file};
 use crate::file::{not_a_file, root};
-use crate::runtime::{KubernetesVersion, Refusal, Stop, kubelet, leading_number};
-use crate::section::{constant_path, notifies, requires};
+use crate::kubelet::arguments::{self, Flag};
+use crate::runtime::{KubernetesVersion, Refusal, Stop, kubelet, leading_number, planned_version};
+use crate::section::{notifies, requires};
 use crate::service::is_running;
 
 /// The kind of the resource.
@@ -20,9 +21,6 @@ pub(super) const KIND: &str = "endpoint";
 const IN_CONFIG_SINCE: u32 = 34;
 
 const KEY: &str = "containerRuntimeEndpoint";
-
-/// What people write flags into, which win over kubeadm's.
-const EXTRA_ARGS: [&str; 2] = ["/etc/default/kubelet", "/etc/sysconfig/kubelet"];
 
 /// The runtime that the kubelet of a node uses.
 #[derive(Debug)]
@@ -45,13 +43,10 @@ impl Resource for Endpoint {
     }
 
     fn questions(&self) -> Vec<Question> {
-        [flags_file(), config_file()]
-            .into_iter()
-            .chain(EXTRA_ARGS.map(constant_path))
-            .map(Question::File)
-            .chain(package().map(Question::Package))
-            .chain([Question::Unit(kubelet())])
-            .collect()
+        let mut questions = vec![Question::File(config_file()), Question::Unit(kubelet())];
+        questions.extend(package().map(Question::Package));
+        questions.extend(arguments::questions());
+        questions
     }
 
     fn relations(&self) -> Vec<Relation> {
@@ -75,7 +70,7 @@ impl Endpoint {
             return Ok(Decision::Converged);
         }
         let minor = self.minor(situation)?;
-        check_extra_args(minor, situation)?;
+        check_other_flags(minor, situation)?;
         let endpoint = endpoint_of(&self.socket);
         let in_config = in_config.filter(|_| minor >= IN_CONFIG_SINCE);
         let mut proposal = Proposal::new(Action::Update, Vec::new());
@@ -103,19 +98,22 @@ impl Endpoint {
         })
     }
 
-    /// Returns the minor version of the kubelet: as it runs, as it is installed, or as the spec says.
+    /// Returns the minor version of the kubelet that is started next: as the plan installs it, as it is installed, as it runs,
+    /// or as the spec says.
     fn minor(&self, situation: &Situation<'_>) -> Result<u32, Stop> {
+        for package in package() {
+            let planned = planned_version(&package, situation)?;
+            let installed = situation.observed.package(&package).ok();
+            let installed = installed.and_then(|package| package.installed.clone());
+            if let Some(minor) = planned.or(installed).as_deref().and_then(minor_of) {
+                return Ok(minor);
+            }
+        }
         let node = situation.observed.cluster.as_ref();
         let running = node
             .and_then(|cluster| cluster.node.as_ref())
             .and_then(|node| minor_of(&node.kubelet));
-        if let Some(running) = running {
-            return Ok(running);
-        }
-        let installed = package()
-            .filter_map(|package| situation.observed.package(&package).ok())
-            .find_map(|package| minor_of(package.installed.as_deref()?));
-        installed
+        running
             .or(self.kubernetes.map(KubernetesVersion::minor))
             .ok_or_else(|| {
                 Refusal::new("which flags the kubelet takes is unknown, since its version is")
@@ -156,19 +154,23 @@ fn left_alone(path: &AbsPath, why: &str) -> Refusal {
         .help("mend it by hand, so that it reads as kubeadm writes it")
 }
 
-/// A person's flags win over those of kubeadm, and are the person's to change.
-fn check_extra_args(minor: u32, situation: &Situation<'_>) -> Result<(), Stop> {
-    for path in EXTRA_ARGS.map(constant_path) {
-        let text = read(&path, situation)?.map_or("", |(_, text)| text);
-        if let Some(flag) = flags::troublesome(text, minor) {
-            return Err(Refusal::new(format!(
-                "{path} gives the kubelet `{flag}`, which decides about its runtime or which a kubelet 1.{minor} exits on"
-            ))
-            .help("take it out of that file; kubeadm's own flags are set here")
-            .into());
-        }
+/// Flags that stand elsewhere than in kubeadm's file are a person's to change: in the unit, a drop-in, or a file that one of
+/// them names. Those that decide about the runtime may win over kubeadm's.
+fn check_other_flags(minor: u32, situation: &Situation<'_>) -> Result<(), Stop> {
+    let arguments = arguments::read(situation.observed, situation.proposed)?;
+    let kubeadm = format!("{}:", flags_file());
+    let is_wrong = |flag: &&Flag| {
+        let is_gone = arguments::removed_since(&flag.name).is_some_and(|since| since <= minor);
+        !flag.place.starts_with(&kubeadm) && (is_gone || flags::decides(&flag.name))
+    };
+    match arguments.flags().find(is_wrong) {
+        Some(Flag { name, place, .. }) => Err(Refusal::new(format!(
+            "{place} gives the kubelet `--{name}`, which decides about its runtime or which a kubelet 1.{minor} exits on"
+        ))
+        .help("take it out of that file; kubeadm's own flags are set here")
+        .into()),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// Returns a configuration with the endpoint, every other line as it is; none if it has the key in a way that is not one

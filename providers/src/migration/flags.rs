@@ -1,25 +1,12 @@
 //! kubeadm's file of flags for the kubelet, `kubeadm-flags.env`: one shell variable. Flags are known by their exact names,
 //! since `--container-runtime` is the beginning of `--container-runtime-endpoint`; every other byte stays.
 
+use crate::kubelet::arguments::removed_since;
+
 const VARIABLE: &str = "KUBELET_KUBEADM_ARGS=";
 
 const ENDPOINT: &str = "--container-runtime-endpoint";
 const RUNTIME: &str = "--container-runtime";
-
-/// Flags that a kubelet exits on since a minor version. Those of dockershim, `--container-runtime`, and the pause image.
-const REMOVED: [(&str, u32); 11] = [
-    ("--network-plugin", 24),
-    ("--network-plugin-mtu", 24),
-    ("--non-masquerade-cidr", 24),
-    ("--cni-bin-dir", 24),
-    ("--cni-conf-dir", 24),
-    ("--cni-cache-dir", 24),
-    ("--docker-endpoint", 24),
-    ("--image-pull-progress-deadline", 24),
-    ("--experimental-dockershim-root-directory", 24),
-    (RUNTIME, 27),
-    ("--pod-infra-container-image", 35),
-];
 
 /// The kubelet that reads the flags, and where its runtime is.
 #[derive(Debug, Clone, Copy)]
@@ -61,17 +48,9 @@ pub(super) fn edit(text: &str, wanted: Wanted<'_>) -> Result<String, Unread> {
     ))
 }
 
-/// Returns whether a text has a flag that decides about the runtime or that this kubelet exits on.
-pub(super) fn troublesome(text: &str, minor: u32) -> Option<&str> {
-    let lines = text
-        .lines()
-        .filter(|line| !line.trim_start().starts_with('#'));
-    lines
-        .flat_map(|line| line.split(|c: char| c.is_whitespace() || "\"'".contains(c)))
-        // The variable stands before the first one.
-        .map(|word| word.find("--").map_or(word, |at| &word[at..]))
-        .map(name)
-        .find(|name| *name == ENDPOINT || *name == RUNTIME || is_removed(name, minor))
+/// Whether a flag, without its dashes, decides about the runtime.
+pub(super) fn decides(flag: &str) -> bool {
+    [ENDPOINT, RUNTIME].iter().any(|ours| ours[2..] == *flag)
 }
 
 /// Returns where the value of the variable stands, without its quotes.
@@ -131,9 +110,8 @@ fn name(word: &str) -> &str {
 }
 
 fn is_removed(word: &str, minor: u32) -> bool {
-    REMOVED
-        .iter()
-        .any(|(removed, since)| *removed == name(word) && minor >= *since)
+    let flag = name(word).trim_start_matches('-');
+    removed_since(flag).is_some_and(|since| minor >= since)
 }
 
 /// Gives a flag that is there a value, in the form that it has; says whether it is there.
@@ -239,23 +217,5 @@ mod tests {
             edit("KUBELET_KUBEADM_ARGS=\"--container-runtime-endpoint=unix:///y\"\n"),
             "KUBELET_KUBEADM_ARGS=\"--container-runtime-endpoint=unix:///x\"\n"
         );
-    }
-
-    #[test]
-    fn flags_that_win_over_ours_are_found() {
-        for (text, found) in [
-            (
-                "KUBELET_EXTRA_ARGS=--container-runtime-endpoint=unix:///x",
-                Some(ENDPOINT),
-            ),
-            (
-                "KUBELET_EXTRA_ARGS=\"--v=2 --network-plugin cni\"",
-                Some("--network-plugin"),
-            ),
-            ("# KUBELET_EXTRA_ARGS=--container-runtime=remote", None),
-            ("KUBELET_EXTRA_ARGS=--node-ip=10.0.0.1", None),
-        ] {
-            assert_eq!(troublesome(text, 27), found, "{text}");
-        }
     }
 }

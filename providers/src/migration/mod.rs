@@ -24,10 +24,13 @@ use endpoint::Endpoint;
 /// The kinds of the resources that a migration is made of.
 pub(crate) const KINDS: [&str; 2] = [docker::KIND, endpoint::KIND];
 
-/// Docker's units, in the order in which they are stopped: a socket would start its service again.
-const DOCKER_UNITS: [&str; 4] = [
+/// Docker's units, in the order in which they are stopped: a socket would start its service again. Those of cri-dockerd are
+/// called as its packages do or as Kubespray does.
+const DOCKER_UNITS: [&str; 6] = [
     "cri-docker.socket",
     "cri-docker.service",
+    "cri-dockerd.socket",
+    "cri-dockerd.service",
     "docker.socket",
     "docker.service",
 ];

@@ -148,6 +148,75 @@ fn what_a_person_told_the_kubelet_is_theirs_to_change() {
 }
 
 #[test]
+fn a_flag_that_hides_in_the_unit_is_named() {
+    let unit = "[Service]\nEnvironmentFile=-/var/lib/kubelet/kubeadm-flags.env\n\
+                ExecStart=/usr/bin/kubelet $KUBELET_KUBEADM_ARGS $KUBELET_NETWORK_ARGS\n";
+    for (drop_in, says) in [
+        ("--v=2", None),
+        ("--network-plugin=cni", None),
+        (
+            "--container-runtime=docker",
+            Some("10-kubeadm.conf:2 gives the kubelet `--container-runtime`"),
+        ),
+        (
+            "--container_runtime_endpoint unix:///x",
+            Some("10-kubeadm.conf:2 gives the kubelet `--container-runtime-endpoint`"),
+        ),
+    ] {
+        let machine = machine()
+            .file("/usr/lib/systemd/system/kubelet.service", unit)
+            .file(
+                "/etc/systemd/system/kubelet.service.d/10-kubeadm.conf",
+                &format!("[Service]\nEnvironment=\"KUBELET_NETWORK_ARGS={drop_in}\"\n"),
+            );
+        let lines = summary(&machine.plan(SPEC));
+        let refused = lines
+            .iter()
+            .find(|line| line.starts_with("endpoint/kubelet Refused"));
+        match says {
+            None => assert_eq!(refused, None, "{drop_in}"),
+            Some(says) => assert!(
+                refused.is_some_and(|line| line.contains(says)),
+                "{lines:#?}"
+            ),
+        }
+    }
+}
+
+#[test]
+fn the_flags_are_those_of_the_kubelet_that_is_started_next() {
+    for (installed, expected) in [
+        (
+            "1.23.17-00",
+            "--network-plugin=cni --container-runtime=remote",
+        ),
+        ("1.27.4-1.1", "ARGS=\" --container-runtime-endpoint="),
+    ] {
+        // The one that runs is of 1.23.
+        let machine = machine().package("kubelet", |package| {
+            package.installed = Some(installed.into());
+        });
+        let plan = machine.plan(SPEC);
+        let flags = &change(&plan, "endpoint/kubelet").diffs["/var/lib/kubelet/kubeadm-flags.env"];
+        let flags = flags.replace("ARGS=\"--container", "ARGS=\" --container");
+        assert!(flags.contains(expected), "{flags}");
+    }
+}
+
+#[test]
+fn the_units_of_kubespray_go_off_too() {
+    let machine = machine()
+        .unit("cri-dockerd.service", &[])
+        .unit("cri-dockerd.socket", &[]);
+    let plan = machine.plan(SPEC);
+    let steps = &change(&plan, "migration/docker").steps;
+    for unit in ["cri-dockerd.socket", "cri-dockerd.service"] {
+        let stops = |step: &Step| matches!(step, Step::StopUnit { name } if name.as_str() == unit);
+        assert!(steps.iter().any(stops), "{unit}: {steps:#?}");
+    }
+}
+
+#[test]
 fn units_and_forwarding_are_looked_at_before_any_host() {
     let (_, problems) = compile(
         "runtime: { containerd: { replaces: docker } }\nservices: [{ name: docker.service, active: true }]",

@@ -1,5 +1,7 @@
 //! Tests of what `show --effective` is told: every default, and nothing that changes what a spec means.
 
+mod releases;
+
 use engine::effective::{Effective, Origin};
 use engine::facts::Os;
 use engine::spec::fields;

@@ -76,15 +76,22 @@ fn a_disabled_cri_is_an_error_that_the_plan_mends() {
 
 #[test]
 fn a_drop_in_may_disable_it_too() {
-    let main = format!("imports = [\"/etc/containerd/conf.d/*.toml\"]\n{RIGHT}");
     let drop_in = "version = 2\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n";
     let path = "/etc/containerd/conf.d/x.toml";
-    let machine = with("1.7.24", &main).file(path, drop_in);
-    let found = only("H001", &machine, ANY);
-    assert!(
-        found[0].contains("of /etc/containerd/conf.d/x.toml names"),
-        "{found:?}"
-    );
+    let unnamed = drop_in.replace("version = 2\n", "");
+    for (import, drop_in) in [
+        ("/etc/containerd/conf.d/*.toml", drop_in),
+        ("conf.d/*.toml", drop_in),
+        ("/etc/containerd/conf.d/*.toml", &unnamed),
+    ] {
+        let main = format!("imports = [\"{import}\"]\n{RIGHT}");
+        let machine = with("1.7.24", &main).file(path, drop_in);
+        let found = only("H001", &machine, ANY);
+        assert!(
+            found[0].contains("of /etc/containerd/conf.d/x.toml names"),
+            "{found:?}"
+        );
+    }
     // It is imported by default from 2.2 on.
     assert_eq!(
         only("H001", &with("2.1.9", RIGHT).file(path, drop_in), ANY),

@@ -280,32 +280,170 @@ fn an_import_that_overrides_a_right_file_is_named() {
 }
 
 #[test]
-fn imports_make_a_change_conditional() {
+fn imports_that_were_not_read_make_a_change_conditional() {
     let with = |imports: &str, version: &str| {
         let text = format!("imports = [{imports}]\n{DEBIAN}");
         Host::with(version, &text, DUMP_1_7)
     };
-    let all = "\"/etc/containerd/conf.d/*.toml\"";
-    assert_eq!(with(all, "1.7.24").change("{}").condition, None);
-    assert_eq!(
-        with("\"/etc/containerd/config.toml\"", "1.7.24")
-            .change("{}")
-            .condition,
-        None
-    );
-    for (host, says) in [
-        (
-            with(all, "1.7.24").drop_ins(&["a.toml", "b.toml"]),
-            "conf.d/a.toml, /etc",
-        ),
-        (with("\"/opt/x.toml\"", "1.7.24"), "/opt/x.toml"),
-        (with("", "2.2.0").drop_ins(&["a.toml"]), "conf.d/a.toml"),
+    for imports in [
+        ALL_DROP_INS,
+        "\"conf.d/*.toml\"",
+        "\"/etc/containerd/config.toml\"",
     ] {
-        let condition = host.change("{}").condition.unwrap();
-        assert!(condition.contains(says), "{condition}");
+        let host = with(imports, "1.7.24").drop_ins(&["a.toml", "b.toml"]);
+        assert_eq!(host.change("{}").condition, None, "{imports}");
     }
-    let unused = with("", "2.1.9").drop_ins(&["a.toml"]);
-    assert_eq!(unused.change("{}").condition, None);
+    let condition = with("\"/opt/*.toml\"", "1.7.24").change("{}").condition;
+    assert!(condition.unwrap().contains("/opt/*.toml"));
+    let older = "version = 2\n[plugins.\"io.containerd.grpc.v1.cri\".cni]\nconf_dir = \"/x\"\n";
+    let host = Host::with("2.2.0", "version = 3\n", DUMP_2_1).drop_in_texts(&[("a.toml", older)]);
+    let condition = host.change("{}").condition;
+    assert!(condition.unwrap().contains("conf.d/a.toml"));
+}
+
+const ALL_DROP_INS: &str = "\"/etc/containerd/conf.d/*.toml\"";
+
+/// A drop-in as `nvidia-ctk runtime configure` writes it, but for `SystemdCgroup`.
+const NVIDIA: &str = "[plugins.\"io.containerd.grpc.v1.cri\".containerd]
+default_runtime_name = \"nvidia\"
+[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.nvidia]
+runtime_type = \"io.containerd.runc.v2\"
+[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.nvidia.options]
+BinaryName = \"/usr/bin/nvidia-container-runtime\"
+";
+
+#[test]
+fn a_drop_in_that_would_undo_the_file_is_refused_before_anything_is_written() {
+    let two = |text: &str| format!("version = 2\n{text}");
+    let three = "version = 3\noom_score = 5\n";
+    let split = "version = 3\n[plugins.\"io.containerd.cri.v1.runtime\".cni]\nconf_dir = \"/x\"\n";
+    let systemd = format!("{NVIDIA}SystemdCgroup = true\n");
+    let cni = "[plugins.\"io.containerd.grpc.v1.cri\".cni]\nconf_dir = \"/x\"\n";
+    let whole = "replaces the whole table";
+    for (version, drop_in, says) in [
+        ("1.7.24", two("oom_score = 5\n"), None),
+        ("1.7.24", "oom_score = 5\n".to_owned(), None),
+        ("1.6.20", two(NVIDIA), Some("nvidia.toml")),
+        ("1.7.24", two(&systemd), Some(whole)),
+        ("1.7.24", two(cni), Some(whole)),
+        (
+            "2.1.9",
+            two(NVIDIA),
+            Some("runtimes.nvidia.options.SystemdCgroup"),
+        ),
+        (
+            "2.1.9",
+            NVIDIA.to_owned(),
+            Some("runtimes.nvidia.options.SystemdCgroup"),
+        ),
+        ("2.1.9", two(&systemd), None),
+        ("2.1.9", two(cni), None),
+        ("1.6.20", three.to_owned(), None),
+        ("1.6.20", split.to_owned(), None),
+        ("1.7.24", three.to_owned(), Some("does not start")),
+        (
+            "2.1.9",
+            three.to_owned(),
+            Some("loses what the main file says"),
+        ),
+        ("2.3.0", three.to_owned(), Some("does not start")),
+        ("1.7.24", two("root = \n"), Some("not valid TOML")),
+        (
+            "2.1.9",
+            "disabled_plugins = [\"cri\"]\n".to_owned(),
+            Some("not the full name"),
+        ),
+        (
+            "2.1.9",
+            two("disabled_plugins = [\"io.containerd.cri.v1.images\"]\n"),
+            Some("cannot enable it again"),
+        ),
+    ] {
+        let text = format!("imports = [{ALL_DROP_INS}]\n{DEBIAN}");
+        let host =
+            Host::with(version, &text, DUMP_1_7).drop_in_texts(&[("99-nvidia.toml", &drop_in)]);
+        match says {
+            None => assert_eq!(host.change("{}").condition, None, "{version} {drop_in}"),
+            Some(says) => {
+                let refusal = host.refusal("{}");
+                assert!(refusal.contains(says), "{version} {drop_in}: {refusal}");
+                assert!(refusal.contains("99-nvidia.toml"), "{refusal}");
+            }
+        }
+    }
+    let wanted = "{ sandboxImage: 'r.example.org/pause:1', cni: { confDir: /x } }";
+    let same = Host::with("2.1.9", DEBIAN, DUMP_2_1).drop_in_texts(&[("a.toml", cni)]);
+    assert_eq!(same.change(wanted).condition, None);
+}
+
+#[test]
+fn an_import_that_is_not_there_is_refused() {
+    let import = "imports = [\"/etc/containerd/extra.toml\"]\n";
+    let text = format!("{import}{DEBIAN}");
+    let failure = "containerd: failed to load TOML: /etc/containerd/extra.toml: open /etc/containerd/extra.toml: no such file or directory";
+    let old = Host::with("1.7.24", &text, DUMP_1_7).failing(failure);
+    let refusal = old.refusal("{}");
+    assert!(
+        refusal.contains("imports /etc/containerd/extra.toml, which containerd cannot load"),
+        "{refusal}"
+    );
+    assert!(refusal.contains("no such file"), "{refusal}");
+    let read = Host::with("2.1.9", &text, DUMP_2_1);
+    assert!(read.change("{}").condition.unwrap().contains("extra.toml"));
+    let made = old.writing("/etc/containerd/extra.toml", "oom_score = 5\n");
+    assert!(made.change("{}").condition.unwrap().contains("extra.toml"));
+    let other = read.failing("containerd: invalid disabled plugin URI");
+    assert!(other.change("{}").condition.unwrap().contains("extra.toml"));
+}
+
+#[test]
+fn a_drop_in_counts_as_the_plan_leaves_it() {
+    let text = format!("imports = [{ALL_DROP_INS}]\n{DEBIAN}");
+    let host = Host::with("2.1.9", &text, DUMP_2_1).drop_in_texts(&[("n.toml", NVIDIA)]);
+    host.refusal("{}");
+    let mended = format!("{NVIDIA}SystemdCgroup = true\n");
+    let host = host.writing("/etc/containerd/conf.d/n.toml", &mended);
+    assert_eq!(host.change("{}").condition, None);
+    let undone = mended.replace("true", "false");
+    let host = host.writing("/etc/containerd/conf.d/z.toml", &undone);
+    assert!(host.refusal("{}").contains("conf.d/z.toml"));
+}
+
+#[test]
+fn the_unit_must_start_containerd_with_the_file() {
+    let unit = |command: &str| {
+        Host::with("1.7.24", DEBIAN, DUMP_1_7).at(
+            "/etc/systemd/system/containerd.service",
+            regular(&format!("[Service]\nExecStart={command}\n")),
+        )
+    };
+    for command in [
+        "/usr/bin/containerd",
+        "/usr/bin/containerd -c /etc/containerd/config.toml",
+        "/usr/bin/containerd --log-level=debug --config=/etc/containerd/config.toml",
+        "/usr/local/bin/start-it",
+        "/usr/bin/containerd --address /run/containerd/containerd.sock",
+    ] {
+        unit(command).change("{}");
+    }
+    for (command, says) in [
+        (
+            "/usr/bin/containerd --config /srv/c.toml",
+            "/etc/systemd/system/containerd.service:2 starts containerd with /srv/c.toml",
+        ),
+        ("/usr/bin/containerd -c=/srv/c.toml", "configFile"),
+        (
+            "/usr/local/bin/start-it --config /srv/c.toml",
+            "starts containerd with /srv/c.toml",
+        ),
+        (
+            "/usr/bin/containerd -a /run/other.sock",
+            "listens on /run/other.sock",
+        ),
+    ] {
+        let refusal = unit(command).refusal("{}");
+        assert!(refusal.contains(says), "{command}: {refusal}");
+    }
 }
 
 #[test]

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 
 use engine::facts::Facts;
-use engine::name::{AbsPath, Digest, ResourceId, UnitName};
+use engine::name::{AbsPath, Digest, FileMode, ResourceId, UnitName};
 use engine::question::{
     Answer, Attributes, ContainerdState, CriCgroupDriver, CriRuntime, CriRuntimeConfig, CriState,
     FileState, FoundFile, Observed, PackageState, Question, RegularFile, UnitState,
 };
 use engine::resource::{Action, Decision, Proposal, Resource as _, Situation};
-use engine::step::Step;
+use engine::step::{Content, Replaces, Step};
 
 use crate::containerd::section::ContainerdSection;
+use crate::unitfile;
 
 pub(super) const CONFIG: &str = "/etc/containerd/config.toml";
 
@@ -60,6 +61,13 @@ impl Host {
         )
         .drop_ins(&[]);
         host.kubelet("inactive");
+        for question in unitfile::questions(&"containerd.service".parse().unwrap()) {
+            let nothing = match question {
+                Question::Files { .. } => Answer::Files(Vec::new()),
+                _ => Answer::File(FileState::Absent),
+            };
+            host.answers.insert(question, nothing);
+        }
         host
     }
 
@@ -79,6 +87,33 @@ impl Host {
         };
         let question = Question::Containerd(path(CONFIG));
         self.answers.insert(question, Answer::Containerd(state));
+        self
+    }
+
+    /// Lets `config dump` fail.
+    pub(super) fn failing(mut self, failure: &str) -> Self {
+        let question = Question::Containerd(path(CONFIG));
+        if let Some(Answer::Containerd(state)) = self.answers.get_mut(&question) {
+            state.effective = None;
+            state.failure = Some(failure.to_owned());
+        }
+        self
+    }
+
+    /// Adds a file that the plan writes.
+    pub(super) fn writing(mut self, at: &str, text: &str) -> Self {
+        let step = Step::WriteFile {
+            path: path(at),
+            content: Content::Text(text.to_owned()),
+            mode: FileMode::new(0o644),
+            owner: "root".parse().unwrap(),
+            group: "root".parse().unwrap(),
+            replaces: Replaces::Nothing,
+            check: None,
+            owes: Vec::new(),
+        };
+        let proposal = Proposal::new(Action::Create, vec![step]);
+        self.proposed.insert(ResourceId::new("file", at), proposal);
         self
     }
 
@@ -129,14 +164,19 @@ impl Host {
         self
     }
 
-    pub(super) fn drop_ins(mut self, names: &[&str]) -> Self {
+    pub(super) fn drop_ins(self, names: &[&str]) -> Self {
+        let files: Vec<_> = names.iter().map(|name| (*name, "")).collect();
+        self.drop_in_texts(&files)
+    }
+
+    pub(super) fn drop_in_texts(mut self, files: &[(&str, &str)]) -> Self {
         let directory = path("/etc/containerd/conf.d");
-        let files = names
+        let files = files
             .iter()
-            .map(|name| FoundFile {
+            .map(|(name, text)| FoundFile {
                 path: directory.join(name).unwrap(),
                 link: None,
-                state: regular(""),
+                state: regular(text),
             })
             .collect();
         let question = Question::Files {

@@ -173,7 +173,7 @@ impl WindowsConfig {
             Some(_) => Action::Update,
             None => Action::Create,
         };
-        let imports = config.imports(daemon, &edited, situation)?;
+        let imports = config.check_imports(daemon, &edited, situation)?;
         let mut proposal = Proposal::new(action, self.steps(daemon, found, &edited, situation)?);
         proposal.texts = vec![TextChange {
             path: config.shown(),

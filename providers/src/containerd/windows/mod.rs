@@ -152,6 +152,7 @@ fn config(
         package: None,
         kubernetes,
         allow_driver_change: false,
+        after: Vec::new(),
     }
 }
 
