@@ -16,7 +16,7 @@ use crate::dropin;
 use crate::file::{FileTarget, managed_directory};
 use crate::runtime::{Chosen, KubernetesVersion, Refusal, Stop, canonical};
 use crate::section::{constant_path, items, requires};
-use crate::service::{ServiceResource, UnitOwner, service_for};
+use crate::service::{UnitOwner, service_for};
 use crate::unitfile::{self, Assignment, words};
 
 /// The packages that are known to provide cri-dockerd.
@@ -52,6 +52,7 @@ pub(super) fn compile(
     } = chosen;
     let package = Provided::new(section.package.as_ref(), &PACKAGES, &sections);
     let socket_unit = socket_of(&section.service);
+    let socket = socket(&section);
     let mut target = FileTarget::new(drop_in(&section.service));
     target.read_by = vec![section.service.clone()];
     target.after = package.resources().collect();
@@ -60,7 +61,7 @@ pub(super) fn compile(
         flags: flags(&section, kubernetes),
         service: section.service.clone(),
         socket_unit: socket_unit.clone(),
-        socket: section.socket.clone(),
+        socket: socket.clone(),
         package: package.clone(),
         docker,
         kubernetes,
@@ -81,7 +82,11 @@ pub(super) fn compile(
         owned
     };
     let path = drop_in.target.path.clone();
-    let mut service = owned(&section.service, vec![path], gate());
+    let answers = Gate {
+        cri_socket: Some(socket),
+        ..gate()
+    };
+    let mut service = owned(&section.service, vec![path], answers);
     service.resource.after.extend([
         ResourceId::new("service", &docker_service),
         ResourceId::new("service", &socket_unit),
@@ -89,17 +94,12 @@ pub(super) fn compile(
     let mut listener = owned(&socket_unit, Vec::new(), gate());
     // Its group comes with the package of Docker.
     listener.resource.after.extend(drop_in.docker.resources());
-    let service = Declared {
-        span: service.span,
-        written: service.written,
-        resource: Box::new(CriService {
-            inner: service.resource,
-            socket_unit,
-            socket: section.socket,
-        }),
-    };
     let has_directory = is_managed(&directory, &section.service, &sections);
-    let mut declared = vec![declare(drop_in, span), listener.declared(), service];
+    let mut declared = vec![
+        declare(drop_in, span),
+        listener.declared(),
+        service.declared(),
+    ];
     if !has_directory {
         declared.push(declare(managed_directory(directory), span));
     }
@@ -137,6 +137,12 @@ fn drop_in(service: &UnitName) -> AbsPath {
     format!("/etc/systemd/system/{service}.d/{DROP_IN}")
         .parse()
         .expect("a unit name makes a file name")
+}
+
+/// Returns where it answers.
+pub(super) fn socket(section: &CriDockerdSection) -> AbsPath {
+    let written = section.socket.clone();
+    written.unwrap_or_else(|| constant_path(SOCKET))
 }
 
 /// Returns the pause image that it is told.
@@ -180,7 +186,7 @@ struct DropIn {
     flags: Vec<(&'static str, String)>,
     service: UnitName,
     socket_unit: UnitName,
-    socket: Option<AbsPath>,
+    socket: AbsPath,
     package: Provided,
     docker: Provided,
     kubernetes: Option<KubernetesVersion>,
@@ -246,27 +252,25 @@ impl DropIn {
         Ok(())
     }
 
-    /// A socket elsewhere than expected would never pass the gate, and a kubelet would not find it.
+    /// The socket unit has the say. If it names another socket than the spec, the gate would not pass, and crictl and the
+    /// kubelet would be pointed at nothing.
     fn check_socket(&self, situation: &Situation<'_>) -> Result<(), Stop> {
-        let Some(wanted) = &self.socket else {
+        let listens = listens(&self.socket_unit, situation)?;
+        let expected = canonical(self.socket.as_str());
+        let elsewhere = listens.filter(|listens| canonical(&listens.value) != expected);
+        let Some(listens) = elsewhere else {
             return Ok(());
         };
-        let listens = listens(&self.socket_unit, situation)?;
-        match listens {
-            Some(listens) if canonical(&listens.value) != canonical(wanted.as_str()) => {
-                Err(Refusal::new(format!(
-                    "cri-dockerd listens on {} by {}, and the spec expects {wanted}",
-                    listens.value.escape_debug(),
-                    listens.place
-                ))
-                .help(format!(
-                    "set `runtime.{}.criDockerd.socket` to where it listens, or leave it out",
-                    self.engine.field()
-                ))
-                .into())
-            }
-            Some(_) | None => Ok(()),
-        }
+        let value = listens.value.escape_debug();
+        Err(Refusal::new(format!(
+            "cri-dockerd listens on {value} by {}, and the spec expects {}",
+            listens.place, self.socket
+        ))
+        .help(format!(
+            "set `runtime.{}.criDockerd.socket` to {value}",
+            self.engine.field()
+        ))
+        .into())
     }
 
     /// Returns the command that the unit should run.
@@ -361,48 +365,4 @@ fn listens(
     Ok(streams
         .into_iter()
         .find(|stream| stream.value.starts_with('/')))
-}
-
-/// The unit that runs cri-dockerd: an ordinary one that must answer where its socket unit listens.
-#[derive(Debug)]
-struct CriService {
-    inner: ServiceResource,
-    socket_unit: UnitName,
-    socket: Option<AbsPath>,
-}
-
-impl Resource for CriService {
-    fn id(&self) -> ResourceId {
-        self.inner.id()
-    }
-
-    fn desired(&self) -> String {
-        self.inner.desired()
-    }
-
-    fn questions(&self) -> Vec<Question> {
-        let mut questions = self.inner.questions();
-        questions.extend(unitfile::questions(&self.socket_unit));
-        // Where the unit listens is only known from the answers; this is where it nearly always does.
-        let socket = self.socket.clone().unwrap_or_else(|| constant_path(SOCKET));
-        questions.push(Question::Cri(socket));
-        questions
-    }
-
-    fn relations(&self) -> Vec<Relation> {
-        self.inner.relations()
-    }
-
-    fn decide(&self, situation: &Situation<'_>) -> Result<Decision, Unanswered> {
-        let listens = listens(&self.socket_unit, situation)?;
-        let observed = listens.and_then(|listens| canonical(&listens.value).parse().ok());
-        let socket = self
-            .socket
-            .clone()
-            .or(observed)
-            .unwrap_or_else(|| constant_path(SOCKET));
-        let mut inner = self.inner.clone();
-        inner.gate.cri_socket.get_or_insert(socket);
-        inner.decide(situation)
-    }
 }

@@ -38,7 +38,7 @@ use crate::runtime::{
     Chosen, Daemons, Defaults, GUARDED, SYSTEMD, Stop, UNIT, decode, listed_package,
     planned_version,
 };
-use crate::section::{check_not_managed, constant_path};
+use crate::section::check_not_managed;
 use crate::service::{UnitOwner, service_for};
 
 /// The kind of the resource that is dockerd's configuration file.
@@ -146,7 +146,7 @@ pub(crate) fn compile(
     declared
 }
 
-/// Returns what is filled in where the spec says nothing. The socket of cri-dockerd is not: its socket unit names it.
+/// Returns what is filled in where the spec says nothing.
 pub(crate) fn defaults(engine: Engine, chosen: Chosen<'_>) -> Vec<Filled> {
     let Chosen {
         node, kubernetes, ..
@@ -170,7 +170,12 @@ pub(crate) fn defaults(engine: Engine, chosen: Chosen<'_>) -> Vec<Filled> {
         let pause = cri::pause_image(cri_dockerd, kubernetes);
         defaults = defaults
             .add("criDockerd.service", cri_dockerd.service.as_str(), UNIT)
-            .add_pause_image("criDockerd.podInfraContainerImage", pause, kubernetes);
+            .add_pause_image("criDockerd.podInfraContainerImage", pause, kubernetes)
+            .add(
+                "criDockerd.socket",
+                cri::socket(cri_dockerd).as_str(),
+                "where the socket unit of its package listens",
+            );
     }
     defaults.finish()
 }
@@ -181,10 +186,10 @@ pub(crate) fn daemons(node: &Node) -> Option<Daemons> {
     let mut section: DockerSection = decode(node, &mut unheard)?;
     section::complete(&mut section, node, &mut unheard);
     let (cri_service, socket) = match section.cri_dockerd {
-        Some(cri) => (
-            Some(cri.service),
-            Some(cri.socket.unwrap_or_else(|| constant_path(cri::SOCKET))),
-        ),
+        Some(cri) => {
+            let socket = cri::socket(&cri);
+            (Some(cri.service), Some(socket))
+        }
         None => (None, None),
     };
     Some(Daemons {

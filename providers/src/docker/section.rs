@@ -117,10 +117,10 @@ pub(crate) struct CriDockerdSection {
         "x-disrupts" = "nothing where they run already"
     ))]
     pub(crate) service: UnitName,
-    /// The socket on which it answers; by default the one that its socket unit names, or /run/cri-dockerd.sock.
+    /// The socket on which it answers. Its socket unit has the say: where that names another, the plan tells which.
     #[schemars(example = &"/run/cri-dockerd.sock")]
     #[schemars(extend(
-        "x-default" = "that of its socket unit",
+        "x-default" = "`/run/cri-dockerd.sock`",
         "x-changes" = "nothing: cri-dockerd is expected there",
         "x-disrupts" = "nothing"
     ))]
