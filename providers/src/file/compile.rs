@@ -211,7 +211,7 @@ fn content(
             match sections.files.read(spec, source) {
                 Ok(bytes) => Some(bytes),
                 Err(error) => {
-                    problems.push(Diagnostic::error("E211", span, error.to_string()));
+                    problems.push(error.at(span));
                     None
                 }
             }
@@ -268,6 +268,10 @@ fn take(
             span,
             "`/` is not a managed location",
         ));
+    }
+    if path.as_str().contains(['*', '?']) {
+        let message = format!("`{path}` is a pattern, and a path is taken as it is written");
+        problems.push(Diagnostic::error("E203", span, message).help("write each path by itself"));
     }
     for field in ["owner", "group"] {
         if node.get(field).and_then(Node::text) == Some("0") {
