@@ -208,18 +208,21 @@ impl InputArgs {
         input
     }
 
+    /// Whether any path is given.
+    pub(crate) fn names_files(&self) -> bool {
+        !self.files.is_empty() || !self.inventories.is_empty()
+    }
+
     /// Returns all paths to read, or the default where none is given.
     pub(crate) fn paths(&self) -> Vec<PathBuf> {
-        let given: Vec<PathBuf> = self
-            .files
+        if !self.names_files() {
+            return vec![PathBuf::from(DEFAULT_FILE)];
+        }
+        self.files
             .iter()
             .chain(&self.inventories)
             .cloned()
-            .collect();
-        match given.is_empty() {
-            true => vec![PathBuf::from(DEFAULT_FILE)],
-            false => given,
-        }
+            .collect()
     }
 }
 

@@ -55,5 +55,5 @@ pub(super) fn run(ui: &Ui, args: &PurgeArgs) -> Result<ExitStatus, CommandError>
     let status = watched
         .interrupted()
         .unwrap_or_else(|| ExitStatus::from_code(code));
-    Ok(ui.conclude(&shown(ui, &rows), status))
+    Ok(ui.conclude(&shown(ui, &rows, status), status))
 }

@@ -9,7 +9,7 @@ use engine::check::Rule;
 use engine::compile::{Fleet, compile, for_this_machine, sections};
 use engine::diagnostic::{Diagnostic, Problems, Severity};
 use engine::fleet::Cancel;
-use engine::inventory::{Host, Selector};
+use engine::inventory::{Host, Inventory, Selector};
 use engine::name::{CheckId, HostName};
 use engine::pipeline::FleetRun;
 use engine::plan::{Inputs, Plan, Via};
@@ -92,7 +92,13 @@ impl<'a> Session<'a> {
     ) -> Result<(Self, Problems), CommandError> {
         let providers = registry_ignoring(ignored_here(ignored)?);
         let documents = read_documents(&input.paths(), &mut io::stdin().lock())
-            .map_err(|problems| report(ui, problems, &Sources::default()))?;
+            .map_err(|problems| report(ui, problems, &Sources::default()))
+            .map_err(|error| match input.names_files() {
+                true => error,
+                false => {
+                    error.hint("name specs and inventories, such as -f spec.yaml -i inventory.yaml")
+                }
+            })?;
         Ok(Self::load(ui, documents, Files::default(), via, providers))
     }
 
@@ -223,6 +229,23 @@ impl<'a> Session<'a> {
         })
     }
 
+    /// Returns the selection of one host by its name.
+    pub(super) fn host(&self, name: &str, input: &InputArgs) -> Result<InputArgs, CommandError> {
+        let hosts = &self.loaded.inventory.hosts;
+        if !hosts.iter().any(|host| host.name.as_str() == name) {
+            let error = CommandError::new(ErrorKind::Usage, format!("there is no host `{name}`"));
+            return Err(match nearest_host(name, &self.loaded.inventory) {
+                Some(near) => error.hint(format!("did you mean `{near}`?")),
+                None => error.hint("`hardstand inventory` lists all hosts"),
+            });
+        }
+        Ok(InputArgs {
+            limit: Some(name.to_owned()),
+            shard: None,
+            ..input.clone()
+        })
+    }
+
     /// Compiles what the hosts that are meant should be. A part of a small fleet may have no hosts.
     pub(super) fn fleet(&self, input: &InputArgs) -> Result<Fleet, CommandError> {
         let hosts = self.hosts(input)?;
@@ -299,6 +322,11 @@ impl<'a> Session<'a> {
         progress.finish();
         Ok(result)
     }
+}
+
+fn nearest_host(name: &str, inventory: &Inventory) -> Option<String> {
+    let selector: Selector = name.parse().ok()?;
+    selector.select(inventory).err()?.suggestion
 }
 
 /// Returns the checks that the command line ignores, each with that as its reason.

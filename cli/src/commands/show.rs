@@ -43,7 +43,7 @@ fn of_host(ui: &Ui, args: &ShowArgs) -> Result<ExitStatus, CommandError> {
         false => session,
     };
     if let Some(host) = &args.host {
-        (input.limit, input.shard) = (Some(host.clone()), None);
+        input = session.host(host, &input)?;
     }
     let hosts = session.hosts(&input)?;
     let (specs, problems) = merge_for_hosts(&session.loaded, &hosts);
