@@ -486,6 +486,12 @@ fn somebody_new_is_told_what_to_name() {
     let directory = tempfile::tempdir().unwrap();
     let planned = hardstand(directory.path(), &["plan"]);
     check(&planned, 1, "", "-f spec.yaml -i inventory.yaml");
+    let text = "apiVersion: hardstand.dev/v1alpha1\nkind: Inventory\nhosts: {node1: {}}\n";
+    fs::write(directory.path().join("inventory.yaml"), text).unwrap();
+    for command in ["plan", "check"] {
+        let done = hardstand(directory.path(), &[command, "-i", "inventory.yaml"]);
+        check(&done, 1, "", "there is no NodeSpec");
+    }
 }
 
 #[test]

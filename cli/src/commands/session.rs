@@ -253,6 +253,10 @@ impl<'a> Session<'a> {
             return Err(CommandError::new(ErrorKind::Failed, "there are no hosts")
                 .hint("give an inventory with -i, or plan this machine with --local"));
         }
+        if self.loaded.specs.is_empty() {
+            return Err(CommandError::new(ErrorKind::Failed, "there is no NodeSpec")
+                .hint("give one with -f; `hardstand doctor` looks at hosts without any"));
+        }
         let (fleet, problems) = compile(&self.loaded, &hosts, &self.providers, &self.files);
         if problems.has_errors() {
             return Err(report(self.ui, problems, &self.loaded.sources));

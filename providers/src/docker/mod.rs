@@ -96,7 +96,7 @@ pub(crate) fn compile(
         let message =
             format!("a kubelet {kubernetes} cannot use Docker Engine without cri-dockerd");
         problems.push(
-            Diagnostic::warning("W246", span, message)
+            Diagnostic::warning("E246", span, message)
                 .help("add `criDockerd: {}` here, or see to it in another way"),
         );
     }

@@ -587,7 +587,7 @@ fn odd_specs_are_refused() {
         ),
         (
             "runtime: {docker: {}}\nkubernetes: {version: \"1.24\"}",
-            &["W246 a kubelet 1.24 cannot use Docker Engine without cri-dockerd"],
+            &["E246 a kubelet 1.24 cannot use Docker Engine without cri-dockerd"],
         ),
         (
             "runtime: {docker: {}}\nkubernetes: {version: \"1.23\"}",
