@@ -512,3 +512,27 @@ fn a_host_that_does_not_exist_is_named_as_it_was_given() {
         );
     }
 }
+
+#[test]
+fn specs_of_different_hosts_are_valid_without_an_inventory() {
+    let directory = tempfile::tempdir().unwrap();
+    let spec = |name: &str, hosts: &str, runtime: &str| {
+        format!(
+            "---\napiVersion: hardstand.dev/v1alpha1\nkind: NodeSpec\nmetadata: {{name: {name}}}\n\
+             spec: {{hosts: {hosts}, kubernetes: {{version: \"1.31\"}}, runtime: {{{runtime}: {{}}}}}}\n"
+        )
+    };
+    let both = spec("a", "old*", "crio") + &spec("b", "new*", "containerd");
+    fs::write(directory.path().join("site.yaml"), both).unwrap();
+    let line = ["validate", "-f", "site.yaml"];
+    let valid = "Valid: 2 NodeSpecs, 0 hosts, 2 different graphs.\n";
+    check(&hardstand(directory.path(), &line), 0, valid, "");
+    let wrong = spec("a", "old*", "crio") + &spec("b", "new*", "containerd").replace("1.31", "131");
+    fs::write(directory.path().join("site.yaml"), wrong).unwrap();
+    check(
+        &hardstand(directory.path(), &line),
+        1,
+        "",
+        "`131` is not a minor version",
+    );
+}

@@ -16,7 +16,7 @@ use engine::plan::{Inputs, Plan, Via};
 use engine::probe::Limits;
 use engine::resource::Provider;
 use engine::source::{InputDocument, Sources};
-use engine::spec::{Files, Loaded, load, read_documents, undefined_variables};
+use engine::spec::{Files, Loaded, NodeSpec, load, read_documents, undefined_variables};
 use engine::step::Content;
 use providers::{registry, registry_ignoring, rules};
 
@@ -270,6 +270,35 @@ impl<'a> Session<'a> {
             ));
         }
         Ok(fleet)
+    }
+
+    /// Compiles the NodeSpecs where no inventory says who gets which: all together as this machine would get them, or, if
+    /// they do not go together, each by itself. Returns the number of graphs.
+    pub(super) fn graphs_without_hosts(&self) -> Result<usize, CommandError> {
+        let compiled = |specs: &[NodeSpec]| {
+            let mut loaded = self.loaded.clone();
+            loaded.specs = specs.to_vec();
+            let loaded = for_this_machine(loaded, None);
+            let hosts: Vec<&Host> = loaded.inventory.hosts.iter().collect();
+            compile(&loaded, &hosts, &self.providers, &self.files).1
+        };
+        let specs = &self.loaded.specs;
+        let together = compiled(specs);
+        let (n_graphs, problems) = match together.has_errors() {
+            false => (1, together),
+            true => {
+                let mut alone = Problems::default();
+                for spec in specs {
+                    alone.append(compiled(std::slice::from_ref(spec)));
+                }
+                (specs.len(), alone)
+            }
+        };
+        if problems.has_errors() {
+            return Err(report(self.ui, problems, &self.loaded.sources));
+        }
+        warn(self.ui, problems, &self.loaded.sources);
+        Ok(n_graphs)
     }
 
     /// Returns what a plan carries, so that it can be applied elsewhere.
