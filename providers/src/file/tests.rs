@@ -302,6 +302,10 @@ fn odd_specs_are_refused() {
             "E205 `/proc/x` is not a managed location",
         ),
         (
+            "files: [{path: /etc/passwd, content: a}]",
+            "E205 `/etc/passwd` is not a managed location",
+        ),
+        (
             "files: [{path: /run/x, content: a}]",
             "E205 `/run/x` is not a managed location",
         ),
