@@ -223,6 +223,19 @@ fn what_is_asked_for_as_json_is_json() {
     let invalid = json(&["validate", "--json", "bad.yaml"], 1);
     assert_eq!(invalid["diagnostics"][0]["code"], "E119");
     assert_eq!(invalid["diagnostics"][0]["at"]["line"], 4);
+    assert_eq!(invalid["exitCode"], 1);
+    let missing = json(&["apply", "--json", "none.json"], 1);
+    assert_eq!(
+        missing["error"]["message"],
+        "cannot read the plan none.json"
+    );
+    assert!(
+        missing["error"]["causes"][0]
+            .as_str()
+            .unwrap()
+            .contains("No such file")
+    );
+    assert_eq!(missing["exitCode"], 1);
     let graph = json(&["graph", "--json", "good.yaml"], 0);
     assert_eq!(graph["edges"][0]["edge"], "requires");
 }

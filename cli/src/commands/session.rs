@@ -419,7 +419,7 @@ pub(super) fn report(ui: &Ui, problems: Problems, sources: &Sources) -> CommandE
     } else {
         ui.alert(&diagnostics::render(&problems, sources, ui.width));
     }
-    CommandError::new(ErrorKind::Failed, diagnostics::tally(&problems))
+    CommandError::new(ErrorKind::Failed, diagnostics::tally(&problems)).told()
 }
 
 /// Prints warnings.

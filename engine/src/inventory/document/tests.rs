@@ -361,6 +361,11 @@ fn two_names_for_one_machine_are_told() {
         "hosts:\n  a: {address: 10.0.0.1}\n  b: {address: 10.0.0.2}\n  c: {address: 10.0.0.1}\n",
         &["4:3 W306 hosts `a,c` are all reached at 10.0.0.1"],
     );
+    // The second as it is written, whatever the names.
+    check(
+        "hosts:\n  c: {address: 10.0.0.1}\n  a: {address: 10.0.0.1}\n",
+        &["3:3 W306 hosts `a,c` are all reached at 10.0.0.1"],
+    );
     check(
         "hosts:\n  a: {ssh: {port: 22}}\n  b: {address: a, ssh: {port: 22}}\n",
         &["3:3 W306 hosts `a,b` are all reached at a port 22"],
