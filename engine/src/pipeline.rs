@@ -12,6 +12,7 @@ use crate::cluster::{Cluster, ClusterWide, node_of};
 use crate::cluster_wide::{apply_cluster, held_up};
 use crate::compile::{Fleet, FleetHost};
 use crate::event::{Event, EventKind};
+use crate::farside::AnswerError;
 use crate::fleet::{Cancel, for_each_host};
 use crate::inventory::{Become, Host, JumpHost};
 use crate::kubectl::Kubectl;
@@ -127,14 +128,30 @@ impl FleetRun<'_> {
     }
 
     /// Removes hardstand's records from all hosts.
-    pub fn purge(&self) -> Vec<(HostName, Result<(), String>)> {
-        self.for_each(|host, events| {
+    pub fn purge(&self) -> Vec<(HostName, Result<(), NotPurged>)> {
+        let asked = self.for_each(|host, events| {
             tell(events, host, EventKind::Connecting);
-            let purged = self.target(&host.host).and_then(|target| {
-                purge_host(self.connector, &target, self.limits).map_err(|error| error.explain())
-            });
-            finish(events, host, purged)
-        })
+            let purged = self
+                .target(&host.host)
+                .map_err(NotPurged::Unreachable)
+                .and_then(|target| {
+                    purge_host(self.connector, &target, self.limits).map_err(NotPurged::from)
+                });
+            tell(
+                events,
+                host,
+                match &purged {
+                    Ok(()) | Err(NotPurged::Refused(_)) => EventKind::Finished,
+                    Err(NotPurged::Unreachable(reason)) => EventKind::Unreachable(reason.clone()),
+                },
+            );
+            Ok(purged)
+        });
+        let purged = |asked: Result<_, String>| asked.map_err(NotPurged::Refused).flatten();
+        asked
+            .into_iter()
+            .map(|(host, asked)| (host, purged(asked)))
+            .collect()
     }
 
     /// Applies a plan whose hosts are those of this fleet.
@@ -229,6 +246,29 @@ impl FleetRun<'_> {
     fn target(&self, host: &Host) -> Result<Target, String> {
         target_of(host, self.connect_timeout)
             .map_err(|error| format!("its inventory entry cannot be used: {error}"))
+    }
+}
+
+/// Why the records of a host were not removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotPurged {
+    /// It could not be reached.
+    Unreachable(String),
+    /// It was not done, for another reason.
+    Refused(String),
+}
+
+impl From<ProbeError> for NotPurged {
+    fn from(error: ProbeError) -> Self {
+        let reason = error.explain();
+        match error {
+            ProbeError::Transport(_)
+            | ProbeError::Answer {
+                error: AnswerError::Noise(_),
+                ..
+            } => Self::Unreachable(reason),
+            ProbeError::Answer { .. } | ProbeError::Random(_) => Self::Refused(reason),
+        }
     }
 }
 
@@ -335,19 +375,6 @@ impl Run<'_> {
             Err(reason) => HostReport::untouched(plan, HostOutcome::Unreachable(reason)),
         }
     }
-}
-
-fn finish<R>(
-    events: &Sender<Event>,
-    host: &FleetHost,
-    result: Result<R, String>,
-) -> Result<R, String> {
-    let kind = match &result {
-        Ok(_) => EventKind::Finished,
-        Err(reason) => EventKind::Unreachable(reason.clone()),
-    };
-    tell(events, host, kind);
-    result
 }
 
 fn tell(events: &Sender<Event>, host: &FleetHost, kind: EventKind) {
