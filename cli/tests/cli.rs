@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use engine::plan::{Inputs, PLAN_FORMAT, Plan, Unreachable, Via};
+use engine::source::InputDocument;
 
 fn hardstand(directory: &Path, line: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hardstand"));
@@ -75,17 +76,30 @@ fn help_and_version_are_results() {
 
 /// Returns a saved plan of one host that could not be reached.
 fn saved_plan() -> String {
+    plan_without(&["node01"])
+}
+
+/// Returns a saved plan of hosts that could not be reached.
+fn plan_without(hosts: &[&str]) -> String {
+    let inventory = InputDocument {
+        name: "hosts.yaml".to_owned(),
+        text: format!("{HEAD}Inventory\nhosts: {{ 'node[01-02]': {{}} }}\n"),
+    };
+    let unreachable = hosts.iter().map(|host| Unreachable {
+        host: host.parse().unwrap(),
+        reason: "\u{1b}[31mno route".to_owned(),
+    });
     let plan = Plan {
         format: PLAN_FORMAT.to_owned(),
         tool: "0.1.0".to_owned(),
         via: Via::Ssh,
         shard: None,
-        inputs: Inputs::default(),
+        inputs: Inputs {
+            documents: vec![inventory],
+            ..Inputs::default()
+        },
         hosts: Vec::new(),
-        unreachable: vec![Unreachable {
-            host: "node01".parse().unwrap(),
-            reason: "\u{1b}[31mno route".to_owned(),
-        }],
+        unreachable: unreachable.collect(),
     };
     String::from_utf8(plan.to_bytes()).unwrap()
 }
@@ -478,6 +492,24 @@ fn an_effective_spec_is_a_spec_that_says_the_same() {
         let again = hardstand(directory.path(), &line);
         let again = String::from_utf8(again.stdout).unwrap();
         assert!(!again.contains("# default"), "{again}");
+    }
+}
+
+#[test]
+fn a_saved_plan_is_shown_for_the_hosts_that_are_meant() {
+    let directory = tempfile::tempdir().unwrap();
+    let plan = plan_without(&["node01", "node02"]);
+    fs::write(directory.path().join("plan.json"), plan).unwrap();
+    let shown = hardstand(
+        directory.path(),
+        &["show", "-q", "plan.json", "-l", "node02"],
+    );
+    check(&shown, 0, "node02  UNREACHABLE", "");
+    assert!(!String::from_utf8_lossy(&shown.stdout).contains("node01"));
+    for extra in [["-f", "x.yaml"], ["--host", "node01"]] {
+        let line = [&["show", "plan.json"][..], &extra].concat();
+        let refused = hardstand(directory.path(), &line);
+        check(&refused, 64, "", "Usage: hardstand show");
     }
 }
 
