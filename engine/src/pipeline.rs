@@ -12,7 +12,6 @@ use crate::cluster::{Cluster, ClusterWide, node_of};
 use crate::cluster_wide::{apply_cluster, held_up};
 use crate::compile::{Fleet, FleetHost};
 use crate::event::{Event, EventKind};
-use crate::farside::AnswerError;
 use crate::fleet::{Cancel, for_each_host};
 use crate::inventory::{Become, Host, JumpHost};
 use crate::kubectl::Kubectl;
@@ -22,7 +21,7 @@ use crate::plan::{
     Clusters, Common, HostPlan, Inputs, PLAN_FORMAT, Plan, Unreachable, Via, plan_clusters,
     plan_host, plan_host_alone,
 };
-use crate::probe::{Limits, ProbeError, probe_host, purge_host};
+use crate::probe::{Limits, NotPurged, ProbeError, probe_host, purge_host};
 use crate::question::Observed;
 use crate::report::{ClusterWideReport, HostOutcome, HostReport, Report};
 use crate::resource::Provider;
@@ -134,9 +133,7 @@ impl FleetRun<'_> {
             let purged = self
                 .target(&host.host)
                 .map_err(NotPurged::Unreachable)
-                .and_then(|target| {
-                    purge_host(self.connector, &target, self.limits).map_err(NotPurged::from)
-                });
+                .and_then(|target| purge_host(self.connector, &target, self.limits));
             tell(
                 events,
                 host,
@@ -246,29 +243,6 @@ impl FleetRun<'_> {
     fn target(&self, host: &Host) -> Result<Target, String> {
         target_of(host, self.connect_timeout)
             .map_err(|error| format!("its inventory entry cannot be used: {error}"))
-    }
-}
-
-/// Why the records of a host were not removed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NotPurged {
-    /// It could not be reached.
-    Unreachable(String),
-    /// It was not done, for another reason.
-    Refused(String),
-}
-
-impl From<ProbeError> for NotPurged {
-    fn from(error: ProbeError) -> Self {
-        let reason = error.explain();
-        match error {
-            ProbeError::Transport(_)
-            | ProbeError::Answer {
-                error: AnswerError::Noise(_),
-                ..
-            } => Self::Unreachable(reason),
-            ProbeError::Answer { .. } | ProbeError::Random(_) => Self::Refused(reason),
-        }
     }
 }
 

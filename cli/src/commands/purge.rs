@@ -1,7 +1,7 @@
 //! `purge`: removes what hardstand keeps on hosts. What it configured there stays.
 
 use engine::compile::Fleet;
-use engine::pipeline::NotPurged;
+use engine::probe::NotPurged;
 use engine::report::worst_exit_code;
 
 use super::session::{Session, Watched, via};

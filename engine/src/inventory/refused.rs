@@ -1,6 +1,7 @@
 //! Fields that an inventory does not have, each with its reason or with what is written instead.
 
 use crate::diagnostic::{Diagnostic, Problems};
+use crate::spec::schema::unknown_field;
 use crate::spec::{Entry, Node, Value};
 
 /// Fields that would hand options to ssh as they are.
@@ -107,8 +108,7 @@ fn refuse_otherwise_written(host: &mut Node, problems: &mut Problems) {
                 .find(|(field, _)| *field == entry.key);
             if let Some((field, instead)) = found {
                 problems.push(
-                    Diagnostic::error("E119", entry.key_span, format!("unknown field `{field}`"))
-                        .help(format!("write `{instead}`")),
+                    unknown_field(field, entry.key_span, &[]).help(format!("write `{instead}`")),
                 );
             }
             found.is_none()

@@ -116,7 +116,7 @@ fn sudo_failure(target: &Target, exit: Option<i32>, stderr: &str) -> Option<Kind
     {
         return Some(Kind::SudoWantsPassword { user: user() });
     }
-    let is_missing = |line: &str| line.contains("env: ") && line.contains("sudo");
+    let is_missing = |line: &str| line.starts_with("env: ") && line.contains("sudo");
     (exit == Some(127) && stderr.lines().any(is_missing)).then_some(Kind::SudoMissing)
 }
 
@@ -652,12 +652,6 @@ Host key verification failed.\r
                 127,
                 "",
                 "env: 'sudo': No such file or directory\n",
-                Some("there is no sudo on the host"),
-            ),
-            (
-                127,
-                "",
-                "/usr/bin/env: 'sudo': No such file or directory\n",
                 Some("there is no sudo on the host"),
             ),
             (

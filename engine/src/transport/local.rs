@@ -121,7 +121,9 @@ fn spawn(privilege: Privilege) -> Result<Child, TransportError> {
         false => privilege,
     };
     let words = command(privilege).split(' ').skip(1);
+    // It names itself in what it complains about, as it does on a host.
     Command::new(ENV)
+        .arg0("env")
         .args(words)
         .env_clear()
         .env("PATH", SYSTEM_PATH)

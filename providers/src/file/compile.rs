@@ -278,7 +278,7 @@ fn take(
     }
     if path.as_str().contains(['*', '?']) {
         let message = format!("`{path}` is a pattern, and a path is taken as it is written");
-        problems.push(Diagnostic::error("E203", span, message).help("write each path by itself"));
+        problems.push(Diagnostic::error("E205", span, message).help("write each path by itself"));
     }
     for field in ["owner", "group"] {
         if node.get(field).and_then(Node::text) == Some("0") {

@@ -295,7 +295,7 @@ fn odd_specs_are_refused() {
     for (spec, expected) in [
         (
             "files: [{path: /etc/*.conf, content: a}]",
-            "E203 `/etc/*.conf` is a pattern, and a path is taken as it is written",
+            "E205 `/etc/*.conf` is a pattern, and a path is taken as it is written",
         ),
         (
             "files: [{path: /proc/x, content: a}]",
