@@ -98,6 +98,7 @@ fn plan_without(hosts: &[&str]) -> String {
             documents: vec![inventory],
             ..Inputs::default()
         },
+        clusters: Vec::new(),
         hosts: Vec::new(),
         unreachable: unreachable.collect(),
     };
