@@ -68,7 +68,14 @@ fn a_plan_that_was_edited_is_refused() {
     let digest: String = digest.chars().take_while(char::is_ascii_hexdigit).collect();
     let text = std::fs::read_to_string(&plan).unwrap();
     std::fs::write(&plan, text.replace("one", "two")).unwrap();
+    let applied = run(lab.bare("apply").arg(&plan));
+    assert_eq!(applied.code, Some(3), "{applied:#?}");
+    assert!(applied.stderr.contains("edited"), "{applied:#?}");
 
+    // Sound in itself, and not the one that was reviewed.
+    let other = lab.spec("files:\n  - { path: /etc/example.conf, content: \"two\\n\" }");
+    let planned = run(lab.hardstand("plan", &other).arg("--out").arg(&plan));
+    assert_eq!(planned.code, Some(0), "{planned:#?}");
     let applied = run(lab.bare("apply").arg(&plan).arg("--digest").arg(&digest));
     assert_eq!(applied.code, Some(3), "{applied:#?}");
     assert_eq!(lab.on("a", "test -e /etc/example.conf").code, Some(1));

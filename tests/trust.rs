@@ -77,4 +77,10 @@ fn every_way_not_to_get_in_has_its_own_words() {
     ] {
         expect_unreachable(&plan_with(&lab, "", &a), words);
     }
+
+    // The inventory of the last one is still there: what is asked of it ends alike.
+    let mut purge = lab.bare("purge");
+    let purged = run(purge.arg("-i").arg(lab.path("mixed.yaml")).arg("--yes"));
+    assert_eq!(purged.code, Some(4), "{purged:#?}");
+    assert!(purged.stdout.contains("b     purged"), "{purged:#?}");
 }

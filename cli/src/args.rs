@@ -27,25 +27,33 @@ pub(crate) fn parse(
 /// A saved plan holds its specs and inventories. Those named in the environment are no contradiction: they are for other
 /// commands.
 fn check_saved_plan(cli: &Cli, matches: &ArgMatches) -> Result<(), clap::Error> {
-    let Command::Apply(ApplyArgs {
-        plan_file: Some(_), ..
-    }) = cli.command
-    else {
+    let (ids, message) = match cli.command {
+        Command::Apply(ApplyArgs {
+            plan_file: Some(_), ..
+        }) => (
+            &["files", "inventories", "local", "ignored"][..],
+            "a saved plan is applied as it is: --file, --inventory, --local and --ignore-check cannot be used with PLAN_FILE",
+        ),
+        Command::Show(ShowArgs {
+            plan_file: Some(_), ..
+        }) => (
+            &["files", "inventories", "host"][..],
+            "a saved plan is shown as it is: --file, --inventory and --host cannot be used with PLAN_FILE",
+        ),
+        _ => return Ok(()),
+    };
+    let Some((name, matches)) = matches.subcommand() else {
         return Ok(());
     };
-    let given = |id: &str| {
-        let matches = matches.subcommand().map(|(_, matches)| matches);
-        matches.and_then(|matches| matches.value_source(id)) == Some(ValueSource::CommandLine)
-    };
-    if ["files", "inventories", "local", "ignored"]
-        .into_iter()
-        .any(given)
-    {
-        let message = "a saved plan is applied as it is: --file, --inventory, --local and --ignore-check cannot be used \
-                       with PLAN_FILE";
-        return Err(Cli::command().error(ErrorKind::ArgumentConflict, message));
+    let given = |id: &&str| matches.value_source(id) == Some(ValueSource::CommandLine);
+    if !ids.iter().any(given) {
+        return Ok(());
     }
-    Ok(())
+    let mut command = Cli::command();
+    command.build();
+    let command = command.find_subcommand_mut(name);
+    let command = command.expect("its name comes from what was parsed");
+    Err(command.error(ErrorKind::ArgumentConflict, message))
 }
 
 const EXIT_CODES: &str = "\
@@ -208,18 +216,21 @@ impl InputArgs {
         input
     }
 
+    /// Whether any path is given.
+    pub(crate) fn names_files(&self) -> bool {
+        !self.files.is_empty() || !self.inventories.is_empty()
+    }
+
     /// Returns all paths to read, or the default where none is given.
     pub(crate) fn paths(&self) -> Vec<PathBuf> {
-        let given: Vec<PathBuf> = self
-            .files
+        if !self.names_files() {
+            return vec![PathBuf::from(DEFAULT_FILE)];
+        }
+        self.files
             .iter()
             .chain(&self.inventories)
             .cloned()
-            .collect();
-        match given.is_empty() {
-            true => vec![PathBuf::from(DEFAULT_FILE)],
-            false => given,
-        }
+            .collect()
     }
 }
 
@@ -429,7 +440,7 @@ pub(crate) struct ShowArgs {
     #[command(flatten)]
     pub(crate) input: InputArgs,
     /// Show the spec of this host; that of the first one if none is named
-    #[arg(long, value_name = "NAME", requires = "effective")]
+    #[arg(long, value_name = "NAME")]
     pub(crate) host: Option<String>,
     #[command(flatten)]
     pub(crate) view: PlanViewArgs,

@@ -14,6 +14,8 @@ pub(crate) struct CommandError {
     pub(crate) source: Box<dyn Error + Send + Sync>,
     /// How to mend it, one sentence each.
     pub(crate) hints: Vec<String>,
+    /// The result already says what is wrong, so that it is not told as one once more.
+    pub(crate) in_result: bool,
 }
 
 /// What kind of failure it was.
@@ -70,7 +72,15 @@ impl CommandError {
             kind,
             source: source.into(),
             hints: Vec::new(),
+            in_result: false,
         }
+    }
+
+    /// Says that what is wrong was printed as the result.
+    #[must_use]
+    pub(crate) fn told(mut self) -> Self {
+        self.in_result = true;
+        self
     }
 
     /// Adds how to mend it.

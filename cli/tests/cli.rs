@@ -4,6 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use engine::plan::{Inputs, PLAN_FORMAT, Plan, Unreachable, Via};
+use engine::source::InputDocument;
+
 fn hardstand(directory: &Path, line: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hardstand"));
     command.args(line).current_dir(directory).env_clear();
@@ -71,13 +74,41 @@ fn help_and_version_are_results() {
     );
 }
 
-const EMPTY: &str = r#"{"format":"hardstand.dev/plan/v2","tool": "0.1.0", "via": "ssh","inputs":{"documents":[],"files":{}},"plans":[],"hosts":[],
-"unreachable":[{"host":"node01","reason":"\u001b[31mno route"}]}"#;
+/// Returns a saved plan of one host that could not be reached.
+fn saved_plan() -> String {
+    plan_without(&["node01"])
+}
+
+/// Returns a saved plan of hosts that could not be reached.
+fn plan_without(hosts: &[&str]) -> String {
+    let inventory = InputDocument {
+        name: "hosts.yaml".to_owned(),
+        text: format!("{HEAD}Inventory\nhosts: {{ 'node[01-02]': {{}} }}\n"),
+    };
+    let unreachable = hosts.iter().map(|host| Unreachable {
+        host: host.parse().unwrap(),
+        reason: "\u{1b}[31mno route".to_owned(),
+    });
+    let plan = Plan {
+        format: PLAN_FORMAT.to_owned(),
+        tool: "0.1.0".to_owned(),
+        via: Via::Ssh,
+        shard: None,
+        inputs: Inputs {
+            documents: vec![inventory],
+            ..Inputs::default()
+        },
+        clusters: Vec::new(),
+        hosts: Vec::new(),
+        unreachable: unreachable.collect(),
+    };
+    String::from_utf8(plan.to_bytes()).unwrap()
+}
 
 #[test]
 fn a_saved_plan_is_shown() {
     let directory = tempfile::tempdir().unwrap();
-    fs::write(directory.path().join("plan.json"), EMPTY).unwrap();
+    fs::write(directory.path().join("plan.json"), saved_plan()).unwrap();
     let shown = hardstand(directory.path(), &["show", "plan.json"]);
     check(
         &shown,
@@ -97,13 +128,17 @@ fn a_saved_plan_is_shown() {
 #[test]
 fn what_is_not_a_plan_is_refused() {
     let directory = tempfile::tempdir().unwrap();
-    let damaged = EMPTY.replace("\"hosts\"", "\"hots\"");
-    let newer = EMPTY.replace("plan/v2", "plan/v9\\u001b[2J");
-    let wrapped = format!("{{\"plan\":{EMPTY},\"exitCode\":0}}");
-    let doubled = format!("{EMPTY}{EMPTY}");
+    let plan = saved_plan();
+    let damaged = plan.replace("\"hosts\"", "\"hots\"");
+    let edited = plan.replace("node01", "node02");
+    let newer = plan.replace("plan/v2", "plan/v9\\u001b[2J");
+    let wrapped = format!("{{\"plan\":{plan},\"exitCode\":0}}");
+    let doubled = format!("{plan}{plan}");
     for (text, code, complaint) in [
         (damaged.as_str(), 3, "damaged"),
-        (&EMPTY[..90], 3, "damaged"),
+        (&plan[..90], 3, "damaged"),
+        (edited.as_str(), 3, "its digest is not that of its content"),
+        ("apiVersion: hardstand.dev/v1alpha1\n", 3, "given with -f"),
         ("", 3, "damaged"),
         (doubled.as_str(), 3, "damaged"),
         (newer.as_str(), 3, "`hardstand.dev/plan/v9\\x1b[2J`"),
@@ -142,7 +177,7 @@ fn what_is_not_a_plan_is_refused() {
 #[test]
 fn the_environment_sets_flags() {
     let directory = tempfile::tempdir().unwrap();
-    fs::write(directory.path().join("plan.json"), EMPTY).unwrap();
+    fs::write(directory.path().join("plan.json"), saved_plan()).unwrap();
     let show = |name: &str, value: &str| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hardstand"));
         command
@@ -203,6 +238,19 @@ fn what_is_asked_for_as_json_is_json() {
     let invalid = json(&["validate", "--json", "bad.yaml"], 1);
     assert_eq!(invalid["diagnostics"][0]["code"], "E119");
     assert_eq!(invalid["diagnostics"][0]["at"]["line"], 4);
+    assert_eq!(invalid["exitCode"], 1);
+    let missing = json(&["apply", "--json", "none.json"], 1);
+    assert_eq!(
+        missing["error"]["message"],
+        "cannot read the plan none.json"
+    );
+    assert!(
+        missing["error"]["causes"][0]
+            .as_str()
+            .unwrap()
+            .contains("No such file")
+    );
+    assert_eq!(missing["exitCode"], 1);
     let graph = json(&["graph", "--json", "good.yaml"], 0);
     assert_eq!(graph["edges"][0]["edge"], "requires");
 }
@@ -446,4 +494,91 @@ fn an_effective_spec_is_a_spec_that_says_the_same() {
         let again = String::from_utf8(again.stdout).unwrap();
         assert!(!again.contains("# default"), "{again}");
     }
+}
+
+#[test]
+fn a_saved_plan_is_shown_for_the_hosts_that_are_meant() {
+    let directory = tempfile::tempdir().unwrap();
+    let plan = plan_without(&["node01", "node02"]);
+    fs::write(directory.path().join("plan.json"), plan).unwrap();
+    let shown = hardstand(
+        directory.path(),
+        &["show", "-q", "plan.json", "-l", "node02"],
+    );
+    check(&shown, 0, "node02  UNREACHABLE", "");
+    assert!(!String::from_utf8_lossy(&shown.stdout).contains("node01"));
+    for extra in [["-f", "x.yaml"], ["--host", "node01"]] {
+        let line = [&["show", "plan.json"][..], &extra].concat();
+        let refused = hardstand(directory.path(), &line);
+        check(&refused, 64, "", "Usage: hardstand show");
+    }
+}
+
+#[test]
+fn what_a_plan_cannot_be_saved_to_is_refused_before_anything_is_read() {
+    let directory = tempfile::tempdir().unwrap();
+    for (path, complaint) in [
+        ("-", "--json"),
+        ("/dev/null", "not a regular file"),
+        ("none/plan.json", "directory does not exist"),
+    ] {
+        let planned = hardstand(directory.path(), &["plan", "--out", path]);
+        check(&planned, 64, "", complaint);
+    }
+}
+
+#[test]
+fn somebody_new_is_told_what_to_name() {
+    let directory = tempfile::tempdir().unwrap();
+    let planned = hardstand(directory.path(), &["plan"]);
+    check(&planned, 1, "", "-f spec.yaml -i inventory.yaml");
+    let text = "apiVersion: hardstand.dev/v1alpha1\nkind: Inventory\nhosts: {node1: {}}\n";
+    fs::write(directory.path().join("inventory.yaml"), text).unwrap();
+    for command in ["plan", "check"] {
+        let done = hardstand(directory.path(), &[command, "-i", "inventory.yaml"]);
+        check(&done, 1, "", "there is no NodeSpec");
+    }
+}
+
+#[test]
+fn a_host_that_does_not_exist_is_named_as_it_was_given() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = "apiVersion: hardstand.dev/v1alpha1\nkind: Inventory\nhosts: {node1: {}}\n---\n\
+                apiVersion: hardstand.dev/v1alpha1\nkind: NodeSpec\nmetadata: {name: a}\n\
+                spec: {hosts: all, swap: off}\n";
+    fs::write(directory.path().join("site.yaml"), text).unwrap();
+    for command in [&["graph"][..], &["show", "--effective"]] {
+        let line = [command, &["-f", "site.yaml", "--host", "node7"]].concat();
+        let shown = hardstand(directory.path(), &line);
+        check(
+            &shown,
+            64,
+            "",
+            "there is no host `node7`\nhint: did you mean `node1`?",
+        );
+    }
+}
+
+#[test]
+fn specs_of_different_hosts_are_valid_without_an_inventory() {
+    let directory = tempfile::tempdir().unwrap();
+    let spec = |name: &str, hosts: &str, runtime: &str| {
+        format!(
+            "---\napiVersion: hardstand.dev/v1alpha1\nkind: NodeSpec\nmetadata: {{name: {name}}}\n\
+             spec: {{hosts: {hosts}, kubernetes: {{version: \"1.31\"}}, runtime: {{{runtime}: {{}}}}}}\n"
+        )
+    };
+    let both = spec("a", "old*", "crio") + &spec("b", "new*", "containerd");
+    fs::write(directory.path().join("site.yaml"), both).unwrap();
+    let line = ["validate", "-f", "site.yaml"];
+    let valid = "Valid: 2 NodeSpecs, 0 hosts, 2 different graphs.\n";
+    check(&hardstand(directory.path(), &line), 0, valid, "");
+    let wrong = spec("a", "old*", "crio") + &spec("b", "new*", "containerd").replace("1.31", "131");
+    fs::write(directory.path().join("site.yaml"), wrong).unwrap();
+    check(
+        &hardstand(directory.path(), &line),
+        1,
+        "",
+        "`131` is not a minor version",
+    );
 }

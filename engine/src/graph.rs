@@ -321,12 +321,21 @@ fn no_such_resource<'a>(
         Diagnostic::error("E234", span, format!("no resource `{wanted}` on this host"));
     let nearest = known
         .map(ToString::to_string)
-        .map(|id| (strsim::jaro_winkler(&wanted, &id), id))
-        .filter(|(likeness, _)| *likeness > 0.85)
+        .map(|id| (strsim::normalized_damerau_levenshtein(&wanted, &id), id))
+        .filter(|(likeness, _)| *likeness > 0.8)
         .max_by(|a, b| a.0.total_cmp(&b.0));
     match nearest {
         Some((_, id)) => diagnostic.help(format!("did you mean `{id}`?")),
-        None => diagnostic.help("`hardstand graph` lists all resources"),
+        None => match wanted.split_once('/') {
+            Some(("service", unit)) => {
+                diagnostic.help(format!("add `{{ name: {unit} }}` to `services`"))
+            }
+            Some(("package", name)) => diagnostic.help(format!("add `{name}` to `packages`")),
+            Some(("module", name)) => diagnostic.help(format!("add `{name}` to `modules`")),
+            Some(_) | None => diagnostic.help(
+                "name one that this spec has; without this line, `hardstand graph` lists all",
+            ),
+        },
     }
 }
 
@@ -478,6 +487,38 @@ mod tests {
                 "3 no resource `thing/nett` on this host"
             ]
         );
+    }
+
+    #[test]
+    fn what_could_be_meant_by_a_loose_end_is_said() {
+        let mut sources = Sources::default();
+        let span = Span {
+            source: sources.add("spec.yaml", "x"),
+            start: 0,
+            end: 1,
+        };
+        let known: Vec<ResourceId> = ["service/containerd.service", "file//etc/motd"]
+            .iter()
+            .map(|id| id.parse().unwrap())
+            .collect();
+        for (wanted, help) in [
+            (
+                "service/contanerd.service",
+                "did you mean `service/containerd.service`?",
+            ),
+            (
+                "service/foo.service",
+                "add `{ name: foo.service }` to `services`",
+            ),
+            ("package/chrony", "add `chrony` to `packages`"),
+        ] {
+            let relation = Relation {
+                edge: Edge::Requires,
+                target: wanted.parse().unwrap(),
+            };
+            let problem = no_such_resource(&relation, span, known.iter());
+            assert_eq!(problem.help.as_deref(), Some(help));
+        }
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::plan::{
     Clusters, Common, HostPlan, Inputs, PLAN_FORMAT, Plan, Unreachable, Via, plan_clusters,
     plan_host, plan_host_alone,
 };
-use crate::probe::{Limits, ProbeError, probe_host, purge_host};
+use crate::probe::{Limits, NotPurged, ProbeError, probe_host, purge_host};
 use crate::question::Observed;
 use crate::report::{ClusterWideReport, HostOutcome, HostReport, Report};
 use crate::resource::Provider;
@@ -127,14 +127,28 @@ impl FleetRun<'_> {
     }
 
     /// Removes hardstand's records from all hosts.
-    pub fn purge(&self) -> Vec<(HostName, Result<(), String>)> {
-        self.for_each(|host, events| {
+    pub fn purge(&self) -> Vec<(HostName, Result<(), NotPurged>)> {
+        let asked = self.for_each(|host, events| {
             tell(events, host, EventKind::Connecting);
-            let purged = self.target(&host.host).and_then(|target| {
-                purge_host(self.connector, &target, self.limits).map_err(|error| error.explain())
-            });
-            finish(events, host, purged)
-        })
+            let purged = self
+                .target(&host.host)
+                .map_err(NotPurged::Unreachable)
+                .and_then(|target| purge_host(self.connector, &target, self.limits));
+            tell(
+                events,
+                host,
+                match &purged {
+                    Ok(()) | Err(NotPurged::Refused(_)) => EventKind::Finished,
+                    Err(NotPurged::Unreachable(reason)) => EventKind::Unreachable(reason.clone()),
+                },
+            );
+            Ok(purged)
+        });
+        let purged = |asked: Result<_, String>| asked.map_err(NotPurged::Refused).flatten();
+        asked
+            .into_iter()
+            .map(|(host, asked)| (host, purged(asked)))
+            .collect()
     }
 
     /// Applies a plan whose hosts are those of this fleet.
@@ -335,19 +349,6 @@ impl Run<'_> {
             Err(reason) => HostReport::untouched(plan, HostOutcome::Unreachable(reason)),
         }
     }
-}
-
-fn finish<R>(
-    events: &Sender<Event>,
-    host: &FleetHost,
-    result: Result<R, String>,
-) -> Result<R, String> {
-    let kind = match &result {
-        Ok(_) => EventKind::Finished,
-        Err(reason) => EventKind::Unreachable(reason.clone()),
-    };
-    tell(events, host, kind);
-    result
 }
 
 fn tell(events: &Sender<Event>, host: &FleetHost, kind: EventKind) {

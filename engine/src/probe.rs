@@ -62,6 +62,29 @@ impl ProbeError {
     }
 }
 
+/// Why the records of a host were not removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotPurged {
+    /// It could not be reached.
+    Unreachable(String),
+    /// It was not done, for another reason.
+    Refused(String),
+}
+
+impl From<ProbeError> for NotPurged {
+    fn from(error: ProbeError) -> Self {
+        let reason = error.explain();
+        match error {
+            ProbeError::Transport(_)
+            | ProbeError::Answer {
+                error: AnswerError::Noise(_),
+                ..
+            } => Self::Unreachable(reason),
+            ProbeError::Answer { .. } | ProbeError::Random(_) => Self::Refused(reason),
+        }
+    }
+}
+
 /// Connects to a host and observes it.
 pub fn probe_host(
     connector: &dyn Connector,
@@ -85,14 +108,15 @@ pub fn purge_host(
     connector: &dyn Connector,
     target: &Target,
     limits: Limits,
-) -> Result<(), ProbeError> {
-    let mut transport = connector.connect(target)?;
+) -> Result<(), NotPurged> {
+    let mut transport = connector.connect(target).map_err(ProbeError::from)?;
     let nonce = nonce()?;
     let request = FarSide::of(target.os).purge_request(&nonce);
-    let (output, ended) = converse(&mut *transport, &request, limits)?;
-    farside::parse_finished(&output, "purge", &nonce).map_err(|error| ProbeError::Answer {
-        error,
-        stderr: ended.stderr,
+    let (output, ended) = converse(&mut *transport, &request, limits).map_err(ProbeError::from)?;
+    let finished = farside::parse_finished(&output, "purge", &nonce);
+    finished.map_err(|error| {
+        let stderr = ended.stderr;
+        ProbeError::Answer { error, stderr }.into()
     })
 }
 

@@ -2,7 +2,7 @@
 //! about now.
 
 use engine::compile::Fleet;
-use engine::name::Digest;
+use engine::name::{Digest, HostName};
 use engine::plan::Plan;
 use engine::report::worst_exit_code;
 
@@ -28,6 +28,7 @@ pub(super) fn run(ui: &Ui, args: &ApplyArgs) -> Result<ExitStatus, CommandError>
             check_digest(args, &digest)?;
             let session = Session::of_plan(ui, &plan)?;
             let fleet = session.fleet(&args.input)?;
+            check_limit(args, &plan, &fleet)?;
             let watched = Watched::install(ui, &args.input)?;
             execute(
                 ui,
@@ -60,6 +61,27 @@ fn check_digest(args: &ApplyArgs, digest: &Digest) -> Result<(), CommandError> {
         )
         .hint("plan again, and have that plan reviewed")),
         _ => Ok(()),
+    }
+}
+
+/// Refuses a limit that leaves no host of the plan.
+fn check_limit(args: &ApplyArgs, plan: &Plan, fleet: &Fleet) -> Result<(), CommandError> {
+    let is_planned = |host: &HostName| {
+        let unreachable = plan.unreachable.iter().map(|host| &host.host);
+        plan.hosts
+            .iter()
+            .map(|host| &host.host)
+            .chain(unreachable)
+            .any(|planned| planned == host)
+    };
+    match &args.input.limit {
+        Some(limit) if !fleet.hosts.iter().any(|host| is_planned(&host.host.name)) => {
+            let message = format!("--limit {limit}: the plan is for none of these hosts");
+            let names: Vec<_> = plan.hosts.iter().map(|host| host.host.as_str()).collect();
+            Err(CommandError::new(ErrorKind::Usage, message)
+                .hint(format!("it is for {}", engine::inventory::fold(&names))))
+        }
+        Some(_) | None => Ok(()),
     }
 }
 

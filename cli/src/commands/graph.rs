@@ -16,7 +16,7 @@ pub(super) fn run(ui: &Ui, args: &GraphArgs) -> Result<ExitStatus, CommandError>
         false => session,
     };
     if let Some(host) = &args.host {
-        (input.limit, input.shard) = (Some(host.clone()), None);
+        input = session.host(host, &input)?;
     }
     let fleet = session.fleet(&input)?;
     let host = fleet

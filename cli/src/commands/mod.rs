@@ -26,7 +26,7 @@ use crate::ui::terminal::Environment;
 /// Runs the command that a line asks for.
 pub(crate) fn run(cli: Cli) -> ExitStatus {
     let ui = Ui::new(&cli.output, &Environment::read());
-    dispatch(&ui, &cli.command).unwrap_or_else(|error| ui.error(&error))
+    dispatch(&ui, &cli.command).unwrap_or_else(|error| ui.failed(&error))
 }
 
 fn dispatch(ui: &Ui, command: &Command) -> Result<ExitStatus, CommandError> {

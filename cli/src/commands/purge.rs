@@ -1,6 +1,7 @@
 //! `purge`: removes what hardstand keeps on hosts. What it configured there stays.
 
 use engine::compile::Fleet;
+use engine::probe::NotPurged;
 use engine::report::worst_exit_code;
 
 use super::session::{Session, Watched, via};
@@ -35,25 +36,28 @@ pub(super) fn run(ui: &Ui, args: &PurgeArgs) -> Result<ExitStatus, CommandError>
     })?;
     let code = worst_exit_code(purged.iter().map(|(_, purged)| match purged {
         Ok(()) => 0,
-        Err(_) => ExitStatus::Error.code(),
+        Err(NotPurged::Unreachable(_)) => ExitStatus::Unreachable.code(),
+        Err(NotPurged::Refused(_)) => ExitStatus::Error.code(),
     }));
     let rows: Vec<StatusRow> = purged
         .into_iter()
-        .map(|(host, purged)| StatusRow {
-            host: host.to_string(),
-            state: if purged.is_ok() {
-                "purged"
-            } else {
-                "not purged"
+        .map(|(host, purged)| {
+            let (state, detail) = match purged {
+                Ok(()) => ("purged", None),
+                Err(NotPurged::Unreachable(reason)) => ("unreachable", Some(reason)),
+                Err(NotPurged::Refused(reason)) => ("not purged", Some(reason)),
+            };
+            StatusRow {
+                host: host.to_string(),
+                state: state.to_owned(),
+                transaction: None,
+                generation: None,
+                detail,
             }
-            .to_owned(),
-            transaction: None,
-            generation: None,
-            detail: purged.err(),
         })
         .collect();
     let status = watched
         .interrupted()
         .unwrap_or_else(|| ExitStatus::from_code(code));
-    Ok(ui.conclude(&shown(ui, &rows), status))
+    Ok(ui.conclude(&shown(ui, &rows, status), status))
 }

@@ -68,6 +68,8 @@ enum Refusal {
     Wrapped,
     #[error("its format is `{0}`, and this version reads `{PLAN_FORMAT}`")]
     Format(String),
+    #[error("it is not JSON, and a saved plan is; specs and inventories are given with -f and -i")]
+    NoJson,
     #[error("it is damaged or was edited")]
     Damaged(#[source] serde_json::Error),
 }
@@ -80,6 +82,10 @@ struct Envelope {
 }
 
 fn parse(bytes: &[u8]) -> Result<Plan, Refusal> {
+    let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
+    if first.is_some_and(|first| *first != b'{') {
+        return Err(Refusal::NoJson);
+    }
     let envelope: Envelope = serde_json::from_slice(bytes).map_err(Refusal::Damaged)?;
     match envelope {
         Envelope {

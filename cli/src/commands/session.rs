@@ -9,14 +9,14 @@ use engine::check::Rule;
 use engine::compile::{Fleet, compile, for_this_machine, sections};
 use engine::diagnostic::{Diagnostic, Problems, Severity};
 use engine::fleet::Cancel;
-use engine::inventory::{Host, Selector};
+use engine::inventory::{Host, Inventory, Selector};
 use engine::name::{CheckId, HostName};
 use engine::pipeline::FleetRun;
 use engine::plan::{Inputs, Plan, Via};
 use engine::probe::Limits;
 use engine::resource::Provider;
 use engine::source::{InputDocument, Sources};
-use engine::spec::{Files, Loaded, load, read_documents, undefined_variables};
+use engine::spec::{Files, Loaded, NodeSpec, load, read_documents, undefined_variables};
 use engine::step::Content;
 use providers::{registry, registry_ignoring, rules};
 
@@ -92,7 +92,13 @@ impl<'a> Session<'a> {
     ) -> Result<(Self, Problems), CommandError> {
         let providers = registry_ignoring(ignored_here(ignored)?);
         let documents = read_documents(&input.paths(), &mut io::stdin().lock())
-            .map_err(|problems| report(ui, problems, &Sources::default()))?;
+            .map_err(|problems| report(ui, problems, &Sources::default()))
+            .map_err(|error| match input.names_files() {
+                true => error,
+                false => {
+                    error.hint("name specs and inventories, such as -f spec.yaml -i inventory.yaml")
+                }
+            })?;
         Ok(Self::load(ui, documents, Files::default(), via, providers))
     }
 
@@ -223,12 +229,33 @@ impl<'a> Session<'a> {
         })
     }
 
+    /// Returns the selection of one host by its name.
+    pub(super) fn host(&self, name: &str, input: &InputArgs) -> Result<InputArgs, CommandError> {
+        let hosts = &self.loaded.inventory.hosts;
+        if !hosts.iter().any(|host| host.name.as_str() == name) {
+            let error = CommandError::new(ErrorKind::Usage, format!("there is no host `{name}`"));
+            return Err(match nearest_host(name, &self.loaded.inventory) {
+                Some(near) => error.hint(format!("did you mean `{near}`?")),
+                None => error.hint("`hardstand inventory` lists all hosts"),
+            });
+        }
+        Ok(InputArgs {
+            limit: Some(name.to_owned()),
+            shard: None,
+            ..input.clone()
+        })
+    }
+
     /// Compiles what the hosts that are meant should be. A part of a small fleet may have no hosts.
     pub(super) fn fleet(&self, input: &InputArgs) -> Result<Fleet, CommandError> {
         let hosts = self.hosts(input)?;
         if hosts.is_empty() && input.shard.is_none() {
             return Err(CommandError::new(ErrorKind::Failed, "there are no hosts")
                 .hint("give an inventory with -i, or plan this machine with --local"));
+        }
+        if self.loaded.specs.is_empty() {
+            return Err(CommandError::new(ErrorKind::Failed, "there is no NodeSpec")
+                .hint("give one with -f; `hardstand doctor` looks at hosts without any"));
         }
         let (fleet, problems) = compile(&self.loaded, &hosts, &self.providers, &self.files);
         if problems.has_errors() {
@@ -243,6 +270,35 @@ impl<'a> Session<'a> {
             ));
         }
         Ok(fleet)
+    }
+
+    /// Compiles the NodeSpecs where no inventory says who gets which: all together as this machine would get them, or, if
+    /// they do not go together, each by itself. Returns the number of graphs.
+    pub(super) fn graphs_without_hosts(&self) -> Result<usize, CommandError> {
+        let compiled = |specs: &[NodeSpec]| {
+            let mut loaded = self.loaded.clone();
+            loaded.specs = specs.to_vec();
+            let loaded = for_this_machine(loaded, None);
+            let hosts: Vec<&Host> = loaded.inventory.hosts.iter().collect();
+            compile(&loaded, &hosts, &self.providers, &self.files).1
+        };
+        let specs = &self.loaded.specs;
+        let together = compiled(specs);
+        let (n_graphs, problems) = match together.has_errors() {
+            false => (1, together),
+            true => {
+                let mut alone = Problems::default();
+                for spec in specs {
+                    alone.append(compiled(std::slice::from_ref(spec)));
+                }
+                (specs.len(), alone)
+            }
+        };
+        if problems.has_errors() {
+            return Err(report(self.ui, problems, &self.loaded.sources));
+        }
+        warn(self.ui, problems, &self.loaded.sources);
+        Ok(n_graphs)
     }
 
     /// Returns what a plan carries, so that it can be applied elsewhere.
@@ -299,6 +355,11 @@ impl<'a> Session<'a> {
         progress.finish();
         Ok(result)
     }
+}
+
+fn nearest_host(name: &str, inventory: &Inventory) -> Option<String> {
+    let selector: Selector = name.parse().ok()?;
+    selector.select(inventory).err()?.suggestion
 }
 
 /// Returns the checks that the command line ignores, each with that as its reason.
@@ -358,7 +419,7 @@ pub(super) fn report(ui: &Ui, problems: Problems, sources: &Sources) -> CommandE
     } else {
         ui.alert(&diagnostics::render(&problems, sources, ui.width));
     }
-    CommandError::new(ErrorKind::Failed, diagnostics::tally(&problems))
+    CommandError::new(ErrorKind::Failed, diagnostics::tally(&problems)).told()
 }
 
 /// Prints warnings.

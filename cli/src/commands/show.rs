@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use engine::effective::effective;
+use engine::name::HostName;
 use engine::plan::Via;
 use engine::resource::Sections;
 use engine::spec::merge_for_hosts;
@@ -25,7 +26,14 @@ pub(super) fn run(ui: &Ui, args: &ShowArgs) -> Result<ExitStatus, CommandError> 
 }
 
 fn saved(ui: &Ui, args: &ShowArgs, path: &Path) -> Result<ExitStatus, CommandError> {
-    let SavedPlan { plan, digest } = saved_plan::read(path)?;
+    let SavedPlan { mut plan, digest } = saved_plan::read(path)?;
+    if args.input.limit.is_some() || args.input.shard.is_some() {
+        let session = Session::of_plan(ui, &plan)?;
+        let hosts = session.hosts(&args.input)?;
+        let is_meant = |name: &HostName| hosts.iter().any(|host| host.name == *name);
+        plan.hosts.retain(|host| is_meant(&host.host));
+        plan.unreachable.retain(|host| is_meant(&host.host));
+    }
     let text = if ui.json {
         json::plan(&plan, PlanSummary::of(&plan), ExitStatus::Done)
     } else {
@@ -43,7 +51,7 @@ fn of_host(ui: &Ui, args: &ShowArgs) -> Result<ExitStatus, CommandError> {
         false => session,
     };
     if let Some(host) = &args.host {
-        (input.limit, input.shard) = (Some(host.clone()), None);
+        input = session.host(host, &input)?;
     }
     let hosts = session.hosts(&input)?;
     let (specs, problems) = merge_for_hosts(&session.loaded, &hosts);

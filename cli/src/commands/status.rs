@@ -41,7 +41,7 @@ pub(super) fn run(ui: &Ui, args: &StatusArgs) -> Result<ExitStatus, CommandError
     let status = watched
         .interrupted()
         .unwrap_or_else(|| ExitStatus::from_code(code));
-    Ok(ui.conclude(&shown(ui, &rows), status))
+    Ok(ui.conclude(&shown(ui, &rows, status), status))
 }
 
 fn row(host: String, observed: &Observed) -> StatusRow {

@@ -36,24 +36,25 @@ pub(super) fn run(ui: &Ui, args: &ValidateArgs) -> Result<ExitStatus, CommandErr
             ExitStatus::Done,
         ));
     }
-    // Without an inventory the specs are checked as this machine would be planned.
-    let session = match n_hosts {
-        0 => session.on_this_machine(None)?,
-        _ => session,
+    let n_graphs = match n_hosts {
+        0 => session.graphs_without_hosts()?,
+        _ => {
+            let fleet = session.fleet(&input)?;
+            let graphs: BTreeSet<_> = fleet
+                .hosts
+                .iter()
+                .map(|host| Arc::as_ptr(&host.graph))
+                .collect();
+            graphs.len()
+        }
     };
-    let fleet = session.fleet(&input)?;
-    let graphs: BTreeSet<_> = fleet
-        .hosts
-        .iter()
-        .map(|host| Arc::as_ptr(&host.graph))
-        .collect();
     if ui.json {
         let valid = Valid {
             valid: true,
             specs: n_specs,
             hosts: n_hosts,
             shard: input.shard,
-            graphs: graphs.len(),
+            graphs: n_graphs,
         };
         return Ok(ui.conclude(&json::render(&valid), ExitStatus::Done));
     }
@@ -61,7 +62,7 @@ pub(super) fn run(ui: &Ui, args: &ValidateArgs) -> Result<ExitStatus, CommandErr
         "Valid: {}, {}, {}.\n",
         count(n_specs, "NodeSpec"),
         count(n_hosts, "host"),
-        count(graphs.len(), "different graph"),
+        count(n_graphs, "different graph"),
     );
     Ok(ui.conclude(&text, ExitStatus::Done))
 }

@@ -286,11 +286,15 @@ fn verdict(out: &mut String, tally: &Tally, width: Width) {
         .filter(|(n, _)| *n > 0)
         .map(|(n, noun)| count(n, noun))
         .collect();
-    let mut text = match found.is_empty() {
-        true => "Nothing found".to_owned(),
-        false => found.join(", "),
+    let mut text = match (found.is_empty(), hosts) {
+        (true, 0) => "No host was checked".to_owned(),
+        (true, _) => format!("Nothing found on {}; {passed} passed", count(hosts, "host")),
+        (false, _) => format!(
+            "{} on {}; {passed} passed",
+            found.join(", "),
+            count(hosts, "host")
+        ),
     };
-    text.push_str(&format!(" on {}; {passed} passed", count(hosts, "host")));
     if unknown > 0 {
         text.push_str(&format!(", {unknown} unknown"));
     }

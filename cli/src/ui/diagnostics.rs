@@ -1,6 +1,5 @@
 //! Complaints about specs and inventories, drawn with the lines they are about.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
@@ -10,6 +9,7 @@ use serde::Serialize;
 
 use super::json;
 use super::text::{Width, count, escape};
+use crate::exit::ExitStatus;
 
 /// More errors than this only repeat themselves.
 const MAX_SHOWN: usize = 50;
@@ -47,6 +47,14 @@ struct Related<'a> {
     why: &'a str,
 }
 
+/// All complaints, with the exit code of a command that stops because of them.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Complaints<'a> {
+    diagnostics: Vec<Complaint<'a>>,
+    exit_code: u8,
+}
+
 /// Renders complaints as JSON, all of them.
 pub(crate) fn render_json(diagnostics: &[Diagnostic], sources: &Sources) -> String {
     let complaints = diagnostics.iter().map(|diagnostic| Complaint {
@@ -68,10 +76,10 @@ pub(crate) fn render_json(diagnostics: &[Diagnostic], sources: &Sources) -> Stri
             .collect(),
         help: diagnostic.help.as_deref(),
     });
-    json::render(&BTreeMap::from([(
-        "diagnostics",
-        complaints.collect::<Vec<_>>(),
-    )]))
+    json::render(&Complaints {
+        diagnostics: complaints.collect(),
+        exit_code: ExitStatus::Error.code(),
+    })
 }
 
 /// Returns how many complaints of each kind there are, such as `3 errors, 1 warning`.

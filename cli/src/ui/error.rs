@@ -2,6 +2,9 @@
 
 use std::error::Error;
 
+use serde::Serialize;
+
+use super::json;
 use super::text::{CYAN, Line, PLAIN, RED, Width, paragraph};
 use crate::error::CommandError;
 
@@ -25,6 +28,32 @@ pub(crate) fn render(error: &CommandError, width: Width) -> String {
         paragraph(&mut out, start, 2, PLAIN, hint, width);
     }
     out
+}
+
+/// Renders an error as JSON, with the exit code.
+pub(crate) fn render_json(error: &CommandError) -> String {
+    json::render(&Failure {
+        error: Told {
+            message: error.source.to_string(),
+            causes: causes(error.source.as_ref()),
+            hints: &error.hints,
+        },
+        exit_code: error.status().code(),
+    })
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Failure<'a> {
+    error: Told<'a>,
+    exit_code: u8,
+}
+
+#[derive(Serialize)]
+struct Told<'a> {
+    message: String,
+    causes: Vec<String>,
+    hints: &'a [String],
 }
 
 /// Returns the causes below an error, without one that only repeats the text above it.

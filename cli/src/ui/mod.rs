@@ -124,6 +124,15 @@ impl Ui {
         });
     }
 
+    /// Prints why the command failed, as the result too if that is to be JSON, and returns how the process ends.
+    pub(crate) fn failed(&self, error: &CommandError) -> ExitStatus {
+        if self.json && !error.in_result && error.kind != ErrorKind::BrokenPipe {
+            // Where stdout is gone too, stderr still tells.
+            self.result(&error::render_json(error)).ok();
+        }
+        self.error(error)
+    }
+
     /// Prints why the command failed and returns how the process ends.
     pub(crate) fn error(&self, error: &CommandError) -> ExitStatus {
         if error.kind != ErrorKind::BrokenPipe {

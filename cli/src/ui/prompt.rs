@@ -39,6 +39,9 @@ impl Ui {
         read.map_err(|error| {
             CommandError::caused(ErrorKind::Failed, "cannot read the answer", error)
         })?;
+        if !answer.ends_with('\n') {
+            self.alert("\n");
+        }
         Ok(consent(&answer))
     }
 }

@@ -1,10 +1,9 @@
 //! What hosts say about their transactions, as a table or as JSON.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
 use super::{Ui, json, table};
+use crate::exit::ExitStatus;
 
 /// What one host says.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -22,10 +21,18 @@ pub(crate) struct StatusRow {
     pub(crate) detail: Option<String>,
 }
 
+/// What all hosts say, with the verdict.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StatusResult<'a> {
+    hosts: &'a [StatusRow],
+    exit_code: u8,
+}
+
 /// Renders rows as the person or the program that reads them wants them.
-pub(crate) fn shown(ui: &Ui, rows: &[StatusRow]) -> String {
+pub(crate) fn shown(ui: &Ui, rows: &[StatusRow], status: ExitStatus) -> String {
     match ui.json {
-        true => render_json(rows),
+        true => render_json(rows, status),
         false => render(rows),
     }
 }
@@ -37,8 +44,11 @@ fn render(rows: &[StatusRow]) -> String {
 }
 
 /// Renders JSON.
-fn render_json(rows: &[StatusRow]) -> String {
-    json::render(&BTreeMap::from([("hosts", rows)]))
+fn render_json(rows: &[StatusRow], status: ExitStatus) -> String {
+    json::render(&StatusResult {
+        hosts: rows,
+        exit_code: status.code(),
+    })
 }
 
 fn cells(row: &StatusRow) -> [String; 5] {
@@ -76,6 +86,16 @@ mod tests {
         assert_eq!(
             text,
             "HOST    STATE  TRANSACTION  GENERATION  DETAIL\nnode01  open   -            -           \\x1b[2Jline\\nline\n"
+        );
+    }
+
+    #[test]
+    fn the_verdict_is_in_the_json() {
+        let text = render_json(&[StatusRow::default()], ExitStatus::Unreachable);
+        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(
+            (&json["exitCode"], &json["hosts"][0]["host"]),
+            (&4.into(), &"".into())
         );
     }
 }

@@ -156,6 +156,66 @@ fn every_example_is_valid() {
     }
 }
 
+/// Returns the blocks of a page that are set in, each without its margin.
+fn set_in(text: &str) -> Vec<String> {
+    let mut blocks = vec![String::new()];
+    for line in text.lines() {
+        let margin = line.len() - line.trim_start().len();
+        let block = blocks.last_mut().unwrap();
+        match margin {
+            4.. => *block += &format!("{line}\n"),
+            _ if line.is_empty() && !block.is_empty() => *block += "\n",
+            _ => blocks.push(String::new()),
+        }
+    }
+    let without_margin = |block: &String| {
+        let margin = block.len() - block.trim_start().len();
+        let lines = block.trim_end().lines();
+        lines
+            .map(|line| format!("{}\n", line.get(margin..).unwrap_or("")))
+            .collect()
+    };
+    blocks.iter().map(without_margin).collect()
+}
+
+#[test]
+fn what_the_pages_of_checks_say_to_write_is_valid() {
+    let directory = tempfile::tempdir().unwrap();
+    let key = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nxxxx\n-----END PGP PUBLIC KEY BLOCK-----\n";
+    fs::write(directory.path().join("kubernetes.asc"), key).unwrap();
+    let providers = registry();
+    let sections: Vec<String> = providers
+        .iter()
+        .flat_map(|provider| provider.sections())
+        .map(|section| format!("{}:", section.name))
+        .collect();
+    let pages = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/checks");
+    let mut n_blocks = 0;
+    for page in fs::read_dir(pages).unwrap() {
+        let page = page.unwrap().path();
+        for block in set_in(&fs::read_to_string(&page).unwrap()) {
+            let body = match block.strip_prefix("spec:\n") {
+                Some(body) => body.to_owned(),
+                None if sections.iter().any(|section| block.starts_with(section)) => {
+                    block.lines().map(|line| format!("  {line}\n")).collect()
+                }
+                None => continue,
+            };
+            n_blocks += 1;
+            let file = directory.path().join("example.yaml");
+            fs::write(&file, format!("{ENVELOPE}spec:\n  hosts: all\n{body}")).unwrap();
+            let output = hardstand().arg("validate").arg(&file).output().unwrap();
+            assert!(
+                output.status.success(),
+                "{}:\n{block}\n{}",
+                page.display(),
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
+    }
+    assert!(n_blocks > 40, "{n_blocks} blocks were found");
+}
+
 /// Returns the pages that people read, each with its path.
 fn book() -> Vec<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");

@@ -42,7 +42,8 @@ fn warn_of_one_machine(hosts: &[Host], problems: &mut Problems) {
         let way = (&host.address, host.ssh.port, jump);
         reached.entry(way).or_default().push(host);
     }
-    for ((address, port, _), hosts) in reached {
+    for ((address, port, _), mut hosts) in reached {
+        hosts.sort_by_key(|host| host.span);
         let Some((first, others)) = hosts.split_first() else {
             continue;
         };

@@ -1,6 +1,7 @@
-//! Fields that an inventory must not have on principle, each with its reason.
+//! Fields that an inventory does not have, each with its reason or with what is written instead.
 
 use crate::diagnostic::{Diagnostic, Problems};
+use crate::spec::schema::unknown_field;
 use crate::spec::{Entry, Node, Value};
 
 /// Fields that would hand options to ssh as they are.
@@ -15,29 +16,70 @@ const RAW_OPTIONS: [&str; 8] = [
     "controlPath",
 ];
 /// Fields that would hold a secret.
-const SECRETS: [&str; 5] = [
+const SECRETS: [&str; 9] = [
+    "ansible_password",
+    "ansible_ssh_pass",
+    "ansible_become_pass",
+    "ansible_become_password",
     "password",
     "becomePassword",
     "sudoPassword",
     "passphrase",
     "privateKey",
 ];
+/// Fields of other inventories and of other places, and what is written instead.
+const WRITTEN_OTHERWISE: [(&str, &str); 14] = [
+    ("ansible_become", "become: sudo"),
+    ("ansible_host", "address: …"),
+    ("ansible_port", "ssh: { port: … }"),
+    ("ansible_ssh_private_key_file", "ssh: { identityFile: … }"),
+    ("ansible_user", "ssh: { user: … }"),
+    ("connectTimeout", "ssh: { connectTimeout: … }"),
+    ("host", "address: …"),
+    ("hostname", "address: …"),
+    ("identityFile", "ssh: { identityFile: … }"),
+    ("ip", "address: …"),
+    ("jump", "ssh: { jump: … }"),
+    ("knownHosts", "ssh: { knownHosts: … }"),
+    ("port", "ssh: { port: … }"),
+    ("user", "ssh: { user: … }"),
+];
+
 /// Returns the document without the fields that are refused on principle, each with its reason.
 pub(super) fn refuse_fields(body: &Node, problems: &mut Problems) -> Node {
     let mut body = body.clone();
     for entry in map_entries(&mut body) {
         match entry.key.as_str() {
             "defaults" => refuse_in_host(&mut entry.node, problems),
-            "hosts" => map_entries(&mut entry.node)
-                .iter_mut()
-                .for_each(|host| refuse_in_host(&mut host.node, problems)),
+            "hosts" => refuse_in_hosts(&mut entry.node, problems),
             _ => {}
         }
     }
     body
 }
 
+fn refuse_in_hosts(hosts: &mut Node, problems: &mut Problems) {
+    for host in map_entries(hosts) {
+        if let Some(problem) = lone_address(host) {
+            problems.push(problem);
+            host.node.value = Value::Null;
+        }
+        refuse_in_host(&mut host.node, problems);
+    }
+}
+
+/// Complains about a host that is nothing but an address.
+fn lone_address(host: &Entry) -> Option<Diagnostic> {
+    let address = host.node.text()?;
+    let message = format!("`{}`: expected a map, found a text", host.key);
+    Some(
+        Diagnostic::error("E120", host.node.span, message)
+            .help(format!("write `{}: {{ address: {address} }}`", host.key)),
+    )
+}
+
 fn refuse_in_host(host: &mut Node, problems: &mut Problems) {
+    refuse_otherwise_written(host, problems);
     refuse_in(host, problems);
     for entry in map_entries(host) {
         if entry.key == "ssh" {
@@ -54,6 +96,22 @@ fn refuse_in(node: &mut Node, problems: &mut Problems) {
                 false
             }
             None => true,
+        });
+    }
+}
+
+fn refuse_otherwise_written(host: &mut Node, problems: &mut Problems) {
+    if let Value::Map(entries) = &mut host.value {
+        entries.retain(|entry| {
+            let found = WRITTEN_OTHERWISE
+                .iter()
+                .find(|(field, _)| *field == entry.key);
+            if let Some((field, instead)) = found {
+                problems.push(
+                    unknown_field(field, entry.key_span, &[]).help(format!("write `{instead}`")),
+                );
+            }
+            found.is_none()
         });
     }
 }

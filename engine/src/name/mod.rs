@@ -279,9 +279,11 @@ impl AbsPath {
 
     fn check(text: &str) -> Result<(), NameError> {
         if !text.starts_with('/') {
-            return Err(NameError::new(
-                "a path must be absolute and literal, starting with `/`",
-            ));
+            let error = NameError::new("a path must be absolute and literal, starting with `/`");
+            return Err(match text.strip_prefix("unix://") {
+                Some(path) => error.help(format!("write `{path}`")),
+                None => error,
+            });
         }
         if text.len() > 4095 {
             return Err(NameError::new("a path may have at most 4095 bytes"));

@@ -1,5 +1,8 @@
 //! A plan as it is saved: what hosts have in common stands there once, under `plans`, and each host says which of them is
 //! its own and where it is different. Ten thousand hosts that change alike are little more than ten thousand names.
+//!
+//! The file holds the digest of its own bytes, so that one that was damaged or edited is noticed. Who edits it and counts
+//! the digest anew is not: for that, the digest of the file is compared with the one that was printed when it was reviewed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,7 +15,7 @@ use crate::check::Checked;
 use crate::cluster::{ClusterPlan, ClusterWide};
 use crate::facts::Facts;
 use crate::inventory::Shard;
-use crate::name::{HostName, ResourceId};
+use crate::name::{Digest, HostName, ResourceId};
 use crate::question::Question;
 
 use super::common::Shape;
@@ -25,6 +28,8 @@ const MOST_PARTS: usize = 100_000_000;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct SavedPlan {
     format: String,
+    /// That of the whole file with zeros in this place.
+    digest: Digest,
     tool: String,
     via: Via,
     shard: Option<Shard>,
@@ -89,6 +94,7 @@ impl Plan {
         }
         let saved = SavedPlan {
             format: PLAN_FORMAT.to_owned(),
+            digest: unknown_digest(),
             tool: self.tool.clone(),
             via: self.via,
             shard: self.shard,
@@ -101,6 +107,8 @@ impl Plan {
         let mut bytes = serde_json::to_vec_pretty(&saved)
             .expect("a plan has text keys and no number that JSON lacks");
         bytes.push(b'\n');
+        let digest = Digest::of(&bytes);
+        write_digest(&mut bytes, &unknown_digest(), &digest);
         bytes
     }
 
@@ -128,6 +136,11 @@ impl Plan {
         if n_used < saved.plans.len() {
             return Err(Error::custom("`plans` has one that is of no host"));
         }
+        let mut blank = bytes.to_vec();
+        write_digest(&mut blank, &saved.digest, &unknown_digest());
+        if Digest::of(&blank) != saved.digest {
+            return Err(Error::custom("its digest is not that of its content"));
+        }
         Ok(Self {
             format: saved.format,
             tool: saved.tool,
@@ -138,6 +151,22 @@ impl Plan {
             hosts,
             unreachable: saved.unreachable,
         })
+    }
+}
+
+/// Returns what stands for a digest that is not known yet.
+fn unknown_digest() -> Digest {
+    "0".repeat(64)
+        .parse()
+        .expect("sixty-four zeros are a digest")
+}
+
+/// Puts one digest in the place of another, which is the first of a file.
+fn write_digest(bytes: &mut [u8], old: &Digest, new: &Digest) {
+    let old = old.as_str().as_bytes();
+    let at = bytes.windows(old.len()).position(|window| window == old);
+    if let Some(at) = at {
+        bytes[at..at + old.len()].copy_from_slice(new.as_str().as_bytes());
     }
 }
 

@@ -168,6 +168,22 @@ fn a_thousand_hosts_that_change_alike_are_not_a_thousand_plans() {
 }
 
 #[test]
+fn a_saved_plan_that_was_edited_is_refused() {
+    let text = String::from_utf8(mixed().to_bytes()).unwrap();
+    let edited = [
+        text.replacen("running", "runnin", 1),
+        text.replacen("60", "61", 1),
+        text.trim_end().to_owned(),
+        text.replace("  ", " "),
+    ];
+    for changed in edited {
+        assert_ne!(changed, text);
+        let error = Plan::from_bytes(changed.as_bytes()).unwrap_err();
+        assert!(error.to_string().contains("its digest"), "{error}");
+    }
+}
+
+#[test]
 fn a_saved_plan_that_hangs_together_badly_is_refused() {
     let text = String::from_utf8(mixed().to_bytes()).unwrap();
     for (from, to, expected) in [

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::Deserialize;
 
-use super::schema::{self, Field, Texts, missing, unknown_field};
+use super::schema::{self, Field, Texts, missing, missing_in_document, unknown_field};
 use super::suggest::{nearest, one_of};
 use super::{Entry, Node, Value, decode, place_within, vars};
 use crate::diagnostic::{Diagnostic, Problems};
@@ -16,6 +16,10 @@ use crate::source::{Sources, Span};
 
 /// The version of the documents that this version reads.
 pub const API_VERSION: &str = "hardstand.dev/v1alpha1";
+
+/// How a document begins.
+pub(super) const FIRST_LINES: &str = "a document starts with `apiVersion: hardstand.dev/v1alpha1` and `kind: NodeSpec` or \
+                                      `kind: Inventory`";
 
 pub(super) const KINDS: [&str; 2] = ["NodeSpec", "Inventory"];
 
@@ -63,7 +67,7 @@ pub(super) fn read(
 ) -> Option<NodeSpec> {
     let Value::Map(entries) = &node.value else {
         let message = "a document is a map with the fields `apiVersion` and `kind`";
-        problems.push(Diagnostic::error("E120", node.span, message));
+        problems.push(Diagnostic::error("E120", node.span, message).help(FIRST_LINES));
         return None;
     };
     check_version(node, problems)?;
@@ -84,7 +88,7 @@ pub(super) fn is_node_spec(node: &Node) -> bool {
 fn check_version(node: &Node, problems: &mut Problems) -> Option<()> {
     let Some(entry) = node.entry("apiVersion") else {
         let help = format!("write `apiVersion: {API_VERSION}`");
-        problems.push(missing("apiVersion", "document", start(node)).help(help));
+        problems.push(missing_in_document("apiVersion", start(node)).help(help));
         return Some(());
     };
     let text = text_of(entry, problems)?;
@@ -102,8 +106,8 @@ fn check_version(node: &Node, problems: &mut Problems) -> Option<()> {
 
 fn kind<'n>(node: &'n Node, problems: &mut Problems) -> Option<&'n str> {
     let Some(entry) = node.entry("kind") else {
-        let help = format!("write `kind: ` and {}", one_of(KINDS));
-        problems.push(missing("kind", "document", start(node)).help(help));
+        let help = "write `kind: NodeSpec` or `kind: Inventory`";
+        problems.push(missing_in_document("kind", start(node)).help(help));
         return None;
     };
     let text = text_of(entry, problems)?;
@@ -129,12 +133,13 @@ fn node_spec(
     let name = match node.entry("metadata") {
         Some(entry) => metadata_name(entry, problems),
         None => {
-            problems.push(missing("metadata", "document", start(node)));
+            let help = "write `metadata: { name: NAME }`; each NodeSpec has a name of its own";
+            problems.push(missing_in_document("metadata", start(node)).help(help));
             None
         }
     };
     let Some(spec) = node.entry("spec") else {
-        problems.push(missing("spec", "document", start(node)));
+        problems.push(missing_in_document("spec", start(node)));
         return None;
     };
     let sections = read_sections(sources, spec, sections, problems);
@@ -218,6 +223,10 @@ fn selector(sources: &Sources, spec: &Entry, problems: &mut Problems) -> Option<
         }
         return None;
     };
+    if let Value::List(items) = &entry.node.value {
+        problems.push(listed_hosts(entry, items));
+        return None;
+    }
     let text = text_of(entry, problems)?;
     match text.parse::<Selector>() {
         Ok(selector) => Some((selector, entry.node.span)),
@@ -230,6 +239,20 @@ fn selector(sources: &Sources, spec: &Entry, problems: &mut Problems) -> Option<
             });
             None
         }
+    }
+}
+
+/// Complains about a list where a selector is one text.
+fn listed_hosts(entry: &Entry, items: &[Node]) -> Diagnostic {
+    let problem = Diagnostic::error(
+        "E120",
+        entry.key_span,
+        "`hosts`: expected a text, found a list",
+    );
+    let names: Option<Vec<&str>> = items.iter().map(Node::text).collect();
+    match names.filter(|names| !names.is_empty()) {
+        Some(names) => problem.help(format!("write `hosts: \"{}\"`", names.join(","))),
+        None => problem.help("write a selector in quotes, such as `\"node[01-03]\"`"),
     }
 }
 

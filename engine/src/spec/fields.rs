@@ -60,7 +60,14 @@ pub fn find_field(pages: &[FieldPage], wanted: &str) -> Result<usize, Option<Str
     // Of a list and its items, the list is meant.
     match plain_paths.iter().position(|path| *path == wanted) {
         Some(index) => Ok(index),
-        None => Err(nearest(&wanted, plain_paths.iter().map(String::as_str)).map(str::to_owned)),
+        None => {
+            let last = wanted.rsplit('.').next().unwrap_or(&wanted);
+            let below = plain_paths
+                .iter()
+                .find(|path| path.rsplit('.').next() == Some(last));
+            let near = || nearest(&wanted, plain_paths.iter().map(String::as_str));
+            Err(below.map(String::as_str).or_else(near).map(str::to_owned))
+        }
     }
 }
 
@@ -364,6 +371,7 @@ mod tests {
             ("thing.parts[0].name", Ok("thing.parts[].name")),
             ("thing.parts", Ok("thing.parts")),
             ("thing.moed", Err(Some("thing.mode".to_owned()))),
+            ("thing.name", Err(Some("thing.parts.name".to_owned()))),
             ("nonsense", Err(None)),
         ] {
             let index = find_field(&pages, wanted);

@@ -1,9 +1,12 @@
 //! Files that a spec refers to, such as the content of a managed file.
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex};
+
+use crate::diagnostic::Diagnostic;
+use crate::source::Span;
 
 /// Largest file that a spec may refer to.
 const LARGEST: u64 = 1 << 20;
@@ -36,11 +39,32 @@ pub enum FileError {
         path: String,
         /// Why.
         #[source]
-        source: std::io::Error,
+        source: io::Error,
     },
     /// A plan that carries its files does not carry this one.
     #[error("the plan does not carry `{0}`")]
     NotRecorded(String),
+}
+
+impl FileError {
+    /// Returns the complaint about the place of a spec that names the file.
+    pub fn at(&self, span: Span) -> Diagnostic {
+        match self {
+            Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                Diagnostic::error("E211", span, format!("{self}: it does not exist"))
+                    .help("write its path from the directory of this spec, or make the file")
+            }
+            Self::Read { source, .. } => {
+                Diagnostic::error("E211", span, format!("{self}: {source}"))
+            }
+            Self::Outside(_) => {
+                Diagnostic::error("E211", span, self.to_string()).help("put a copy beside the spec")
+            }
+            Self::NotRegular(_) | Self::TooLarge(_) | Self::NotRecorded(_) => {
+                Diagnostic::error("E211", span, self.to_string())
+            }
+        }
+    }
 }
 
 impl Files {
@@ -112,7 +136,7 @@ fn read_beneath(directory: &Path, relative: &str) -> Result<Vec<u8>, FileError> 
     Ok(bytes)
 }
 
-fn read_error(path: &Path, source: std::io::Error) -> FileError {
+fn read_error(path: &Path, source: io::Error) -> FileError {
     FileError::Read {
         path: path.display().to_string(),
         source,

@@ -18,7 +18,7 @@ mod conform;
 mod kind;
 mod limits;
 
-pub(crate) use complaint::{missing, unknown_field, unknown_value};
+pub(crate) use complaint::{missing, missing_in_document, unknown_field, unknown_value};
 use kind::Kind;
 
 /// Set to `true` on an object schema, it says that exactly one of the properties must be set.

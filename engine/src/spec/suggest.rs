@@ -7,8 +7,10 @@ pub(crate) fn nearest<'a>(
 ) -> Option<&'a str> {
     candidates
         .into_iter()
-        .filter(|candidate| is_of_like_length(word, candidate))
-        .map(|candidate| (similarity(word, candidate), candidate))
+        .filter(|candidate| {
+            is_of_like_length(word, candidate) || is_longer_by_words(word, candidate)
+        })
+        .map(|candidate| (likeness(word, candidate), candidate))
         .filter(|(similarity, _)| *similarity >= 0.6)
         .max_by(|(a, name_a), (b, name_b)| a.total_cmp(b).then_with(|| name_b.cmp(name_a)))
         .map(|(_, candidate)| candidate)
@@ -34,6 +36,23 @@ fn is_of_like_length(word: &str, candidate: &str) -> bool {
     word.len() <= 2 * candidate.len() && candidate.len() <= 2 * word.len()
 }
 
+/// Whether one is the other and further words, as `timeoutSeconds` is `timeout`.
+fn is_longer_by_words(a: &str, b: &str) -> bool {
+    let extends = |long: &str, short: &str| {
+        long.strip_prefix(short)
+            .is_some_and(|tail| tail.starts_with(|c: char| c.is_ascii_uppercase()))
+    };
+    extends(a, b) || extends(b, a)
+}
+
+/// Returns how like two names are, from 0 to 1.
+fn likeness(word: &str, candidate: &str) -> f64 {
+    match similarity(word, candidate) {
+        similarity if is_longer_by_words(word, candidate) => similarity.max(0.75),
+        similarity => similarity,
+    }
+}
+
 fn similarity(word: &str, candidate: &str) -> f64 {
     let (word, candidate) = (word.to_lowercase(), candidate.to_lowercase());
     strsim::normalized_damerau_levenshtein(&word, &candidate)
@@ -53,6 +72,15 @@ mod tests {
             ("runtime", None),
         ] {
             assert_eq!(nearest(word, names), expected, "{word}");
+        }
+        let fields = ["no", "http", "https", "timeoutSeconds", "noticePeriod"];
+        for (word, expected) in [
+            ("noProxy", Some("no")),
+            ("httpProxy", Some("http")),
+            ("timeout", Some("timeoutSeconds")),
+            ("note", None),
+        ] {
+            assert_eq!(nearest(word, fields), expected, "{word}");
         }
         assert_eq!(one_of(["a", "b", "c"]), "`a`, `b` or `c`");
     }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span as Marks, StrInput, Tag};
 
+use super::document::FIRST_LINES;
 use super::lines::Lines;
 use super::{Entry, Node, Value, character, scalar, syntax};
 use crate::diagnostic::{Diagnostic, Problems};
@@ -39,8 +40,16 @@ pub fn parse(sources: &Sources, source: SourceId, problems: &mut Problems) -> Ve
 }
 
 fn empty(source: SourceId) -> Diagnostic {
-    Diagnostic::error("E101", Span { source, start: 0, end: 0 }, "the file holds no document")
-        .help("a document starts with `apiVersion: hardstand.dev/v1alpha1` and `kind: NodeSpec` or `kind: Inventory`")
+    Diagnostic::error(
+        "E101",
+        Span {
+            source,
+            start: 0,
+            end: 0,
+        },
+        "the file holds no document",
+    )
+    .help(FIRST_LINES)
 }
 
 fn check_text(source: SourceId, text: &str) -> Result<(), Vec<Diagnostic>> {

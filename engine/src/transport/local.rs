@@ -1,8 +1,9 @@
-//! This machine as a host: `sh -s` runs here, by sudo if asked for.
+//! This machine as a host: `sh -s` runs here, by sudo if asked for and not root already.
 //!
 //! The program has a process group of its own, so a Ctrl-C on the terminal does not reach it. When a limit is exceeded
 //! the whole group is killed; what sudo runs as root is out of an ordinary user's reach and ends when it next writes.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::process::Stdio;
 
 use tokio::process::{Child, Command};
@@ -115,8 +116,14 @@ async fn speak(
 }
 
 fn spawn(privilege: Privilege) -> Result<Child, TransportError> {
+    let privilege = match is_root() {
+        true => Privilege::Login,
+        false => privilege,
+    };
     let words = command(privilege).split(' ').skip(1);
+    // It names itself in what it complains about, as it does on a host.
     Command::new(ENV)
+        .arg0("env")
         .args(words)
         .env_clear()
         .env("PATH", SYSTEM_PATH)
@@ -128,6 +135,11 @@ fn spawn(privilege: Privilege) -> Result<Child, TransportError> {
         .kill_on_drop(true)
         .spawn()
         .map_err(|error| not_started(&error))
+}
+
+/// Whether this process is root's, so that there is nothing to gain by sudo, which need not be installed.
+fn is_root() -> bool {
+    std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
 }
 
 /// Kills all that the program started. The shell's own `kill` does it, as the standard library only knows one process.

@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use engine::transport::local::LocalConnector;
-use engine::transport::{Connector as _, Request, Target, Transport, TransportErrorKind as Kind};
+use engine::transport::{
+    Connector as _, Privilege, Request, Target, Transport, TransportErrorKind as Kind,
+};
 
 use crate::{cat_in_pieces, done, lines, request, run, run_within};
 
@@ -81,4 +83,26 @@ fn endless_output_is_cut() {
         Err(Kind::TooMuchOutput { limit: 1 << 20 })
     );
     assert_eq!(output.len(), 1 << 20);
+}
+
+#[test]
+fn root_needs_no_sudo_and_others_are_told_what_is_missing() {
+    let mut target = Target::new("localhost".parse().expect("a name"));
+    target.privilege = Privilege::Sudo;
+    let mut here = LocalConnector.connect(&target).expect("this machine");
+    let (ended, output) = run(&mut *here, b"id -u");
+    match ended {
+        // Whoever runs the tests is root, or may become it.
+        Ok(ended) => assert_eq!((ended.exit, output), (Some(0), b"0\n".to_vec())),
+        Err(error) => assert!(
+            matches!(
+                error.kind,
+                Kind::SudoMissing
+                    | Kind::SudoWantsPassword { .. }
+                    | Kind::SudoNotAllowed { .. }
+                    | Kind::SudoWantsTerminal
+            ),
+            "{error:?}"
+        ),
+    }
 }

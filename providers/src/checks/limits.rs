@@ -80,7 +80,7 @@ fn open_files(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswered> 
                          descriptors hang in containers",
                         limit.place
                     ),
-                    "set `LimitNOFILE=1048576` in a drop-in of the unit (`services[].dropIns`)",
+                    "set `limitNoFile: 1048576` in the section of the runtime",
                 ),
                 _ => continue,
             },
@@ -101,7 +101,7 @@ fn open_files(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswered> 
                         limit.value.escape_debug(),
                         limit.place
                     ),
-                    "set `LimitNOFILE=1048576` in a drop-in of the unit (`services[].dropIns`), or take the line out",
+                    "set `limitNoFile: 1048576` in the section of the runtime, or take the line out",
                 )
             }
         };

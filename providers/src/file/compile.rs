@@ -17,13 +17,17 @@ use super::{DirectoryResource, FileResource};
 use crate::section::{decode, items, written};
 
 /// Places that are no managed location, with why.
-const DENIED: [(&str, &str); 6] = [
+const DENIED: [(&str, &str); 10] = [
     ("/proc", "it shows the kernel's state; use `sysctls`"),
     ("/sys", "it shows the kernel's state"),
     ("/dev", "it holds devices"),
     ("/run", "it is gone after a reboot"),
     ("/var/run", "it is gone after a reboot"),
     ("/var/lib/hardstand", "it holds what hardstand itself keeps"),
+    ("/etc/passwd", "packages add their users to it"),
+    ("/etc/shadow", "packages add their users to it"),
+    ("/etc/group", "packages add their groups to it"),
+    ("/etc/gshadow", "packages add their groups to it"),
 ];
 
 /// The mode of a file that says nothing of it.
@@ -211,7 +215,7 @@ fn content(
             match sections.files.read(spec, source) {
                 Ok(bytes) => Some(bytes),
                 Err(error) => {
-                    problems.push(Diagnostic::error("E211", span, error.to_string()));
+                    problems.push(error.at(span));
                     None
                 }
             }
@@ -259,8 +263,11 @@ fn take(
     let denied = DENIED.iter().find(|(denied, _)| is_within(path, denied));
     if let Some((place, why)) = denied {
         let message = format!("`{path}` is not a managed location");
-        problems
-            .push(Diagnostic::error("E205", span, message).help(format!("below `{place}`: {why}")));
+        let place = match path.as_str() == *place {
+            true => String::new(),
+            false => format!("below `{place}`: "),
+        };
+        problems.push(Diagnostic::error("E205", span, message).help(format!("{place}{why}")));
     }
     if path.as_str() == "/" {
         problems.push(Diagnostic::error(
@@ -268,6 +275,10 @@ fn take(
             span,
             "`/` is not a managed location",
         ));
+    }
+    if path.as_str().contains(['*', '?']) {
+        let message = format!("`{path}` is a pattern, and a path is taken as it is written");
+        problems.push(Diagnostic::error("E205", span, message).help("write each path by itself"));
     }
     for field in ["owner", "group"] {
         if node.get(field).and_then(Node::text) == Some("0") {

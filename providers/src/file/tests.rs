@@ -280,10 +280,13 @@ fn content_stands_beside_the_spec() {
     let (graph, complaints) = compile_at(name.to_str().unwrap(), spec);
     assert_eq!(graph.nodes().count(), 1);
     assert_eq!(complaints.len(), 2, "{complaints:?}");
+    assert_eq!(
+        complaints[0],
+        "E211 `../motd` must be a relative path that stays below the directory of the spec"
+    );
     assert!(
-        complaints
-            .iter()
-            .all(|complaint| complaint.starts_with("E211 "))
+        complaints[1].ends_with("/no`: it does not exist"),
+        "{complaints:?}"
     );
 }
 
@@ -291,8 +294,16 @@ fn content_stands_beside_the_spec() {
 fn odd_specs_are_refused() {
     for (spec, expected) in [
         (
+            "files: [{path: /etc/*.conf, content: a}]",
+            "E205 `/etc/*.conf` is a pattern, and a path is taken as it is written",
+        ),
+        (
             "files: [{path: /proc/x, content: a}]",
             "E205 `/proc/x` is not a managed location",
+        ),
+        (
+            "files: [{path: /etc/passwd, content: a}]",
+            "E205 `/etc/passwd` is not a managed location",
         ),
         (
             "files: [{path: /run/x, content: a}]",

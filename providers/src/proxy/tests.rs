@@ -230,7 +230,7 @@ fn what_is_wrong_is_said() {
     assert_eq!(complaints, ["E263 no unit uses this proxy"]);
     let (_, complaints) = compile(&format!(
         "{RUNTIME}proxy: {{https: 'http://p', no: ['*']}}\n\
-         services: [{{name: crio.service, dropIns: {{http-proxy: x}}}}]"
+         services: [{{name: crio.service, dropIns: {{http-proxy: '[Service]'}}}}]"
     ));
     assert_eq!(complaints, [format!("E201 `file/{CRIO}` is managed twice")]);
 }

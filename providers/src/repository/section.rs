@@ -328,7 +328,7 @@ fn read_key(
             match sections.files.read(spec, &file) {
                 Ok(bytes) => (bytes, span),
                 Err(error) => {
-                    problems.push(Diagnostic::error("E211", span, error.to_string()));
+                    problems.push(error.at(span));
                     return None;
                 }
             }

@@ -265,7 +265,7 @@ fn what_is_wrong_is_told_before_any_host_is_asked() {
         ),
         (
             format!(
-                "kubernetes: {{version: '1.20'}}\nrepositories: [{{name: a, kubernetes: {{{KEY}}}}}]"
+                "kubernetes: {{version: '1.23'}}\nrepositories: [{{name: a, kubernetes: {{{KEY}}}}}]"
             ),
             "E281 pkgs.k8s.io has nothing before Kubernetes 1.24",
         ),

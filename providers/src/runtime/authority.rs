@@ -17,7 +17,7 @@ pub(crate) fn read_authority(
     let content = match sections.files.read(spec, name) {
         Ok(content) => content,
         Err(error) => {
-            problems.push(Diagnostic::error("E211", span, error.to_string()));
+            problems.push(error.at(span));
             return None;
         }
     };

@@ -72,13 +72,27 @@ impl CgroupDriver {
 /// Reads the section `kubernetes`.
 pub(super) fn kubernetes(section: &Node, problems: &mut Problems) -> Option<KubernetesVersion> {
     let KubernetesSection { version } = crate::section::decode(section, problems)?;
-    let parsed = version.parse().ok();
-    if parsed.is_none() {
-        let span = section.span_at(&["version"]);
+    let span = section.span_at(&["version"]);
+    let Ok(parsed) = version.parse::<KubernetesVersion>() else {
         let message = format!("`{version}` is not a minor version of Kubernetes");
         problems.push(Diagnostic::error("E127", span, message).help("write it as \"1.31\""));
+        return None;
+    };
+    // What wrote the spec may have taken 1.30 for a number.
+    if parsed.minor() < 10 {
+        let message =
+            format!("Kubernetes {parsed} is older than any that a runtime of today serves");
+        let help = format!("write \"{parsed}0\" if that was meant");
+        problems.push(Diagnostic::error("E127", span, message).help(help));
+        return None;
     }
-    parsed
+    if parsed.pause_image().is_none() {
+        let message = format!("hardstand has no defaults for Kubernetes {parsed}");
+        problems.push(Diagnostic::warning("W127", span, message).help(
+            "what follows from the version, such as the pause image, stays as it is: set it yourself",
+        ));
+    }
+    Some(parsed)
 }
 
 /// Reads the field of a runtime; one that says nothing has its defaults.

@@ -255,6 +255,15 @@ fn check(entry: &ServiceEntry, node: &Node, problems: &mut Problems) {
     }
 }
 
+/// Returns the first line of a drop-in that says something, if no section begins there.
+fn line_without_section(content: &str) -> Option<String> {
+    let first = content
+        .lines()
+        .map(str::trim)
+        .find(|line| !line.is_empty() && !line.starts_with(['#', ';']))?;
+    (!first.starts_with('[')).then(|| first.escape_debug().to_string())
+}
+
 /// Returns the drop-ins of a unit as files, and their directory unless the spec has it already.
 fn drop_ins(
     entry: &ServiceEntry,
@@ -275,6 +284,13 @@ fn drop_ins(
             );
             continue;
         };
+        if let Some(line) = line_without_section(content) {
+            let message = format!("the drop-in `{name}` has a line before any section: `{line}`");
+            problems.push(
+                Diagnostic::error("E127", span, message)
+                    .help("systemd ignores it; begin with a section such as `[Service]`"),
+            );
+        }
         let directory = managed_directory(path.parent());
         if declared.is_empty() && !directories.contains(path.parent().as_str()) {
             declared.push(Declared {

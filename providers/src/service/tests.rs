@@ -335,6 +335,10 @@ fn odd_specs_are_refused() {
             "E230 without `ssh.service` the node may be out of reach",
         ),
         (
+            "[{name: x.service, dropIns: {x: \"# mine\\nLimitCORE=0\\n\"}}]",
+            "E127 the drop-in `x` has a line before any section: `LimitCORE=0`",
+        ),
+        (
             "[{name: x.service, dropIns: {../x: y}}]",
             "E229 `../x` is not the name of a drop-in",
         ),

@@ -22,10 +22,12 @@ pub(super) struct Bars {
 impl Bars {
     pub(super) fn new(all: &MultiProgress, fleet: &Fleet) -> Self {
         let n_hosts = u64::try_from(fleet.n_hosts).unwrap_or(u64::MAX);
-        let overall = ProgressBar::new(n_hosts).with_style(style(
-            "{prefix} [{bar:24}] {pos}/{len} hosts  {elapsed}{msg}",
-        ));
-        overall.set_prefix(fleet.task.doing());
+        // Nothing is set on a bar before it is among all: it would draw itself, and that line would stay.
+        let overall = ProgressBar::new(n_hosts)
+            .with_style(style(
+                "{prefix} [{bar:24}] {pos}/{len} hosts  {elapsed}{msg}",
+            ))
+            .with_prefix(fleet.task.doing());
         Self {
             all: all.clone(),
             overall: all.add(overall),

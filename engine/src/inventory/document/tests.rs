@@ -361,6 +361,11 @@ fn two_names_for_one_machine_are_told() {
         "hosts:\n  a: {address: 10.0.0.1}\n  b: {address: 10.0.0.2}\n  c: {address: 10.0.0.1}\n",
         &["4:3 W306 hosts `a,c` are all reached at 10.0.0.1"],
     );
+    // The second as it is written, whatever the names.
+    check(
+        "hosts:\n  c: {address: 10.0.0.1}\n  a: {address: 10.0.0.1}\n",
+        &["3:3 W306 hosts `a,c` are all reached at 10.0.0.1"],
+    );
     check(
         "hosts:\n  a: {ssh: {port: 22}}\n  b: {address: a, ssh: {port: 22}}\n",
         &["3:3 W306 hosts `a,b` are all reached at a port 22"],
@@ -371,4 +376,36 @@ fn two_names_for_one_machine_are_told() {
     ] {
         check(&format!("hosts:\n  {apart}\n"), &[]);
     }
+}
+
+#[test]
+fn what_other_inventories_write_is_told_how_it_is_written_here() {
+    let text = "hosts:\n  a: {ansible_host: 10.0.0.1, ansible_user: ops}\n  b: {port: 22}\n  c: 10.0.0.3\n";
+    let mut sources = Sources::default();
+    let source = sources.add("hosts.yaml", text);
+    let mut problems = Problems::default();
+    let mut hosts = Vec::new();
+    for node in yaml::parse(&sources, source, &mut problems) {
+        read(&sources, &node, node.span, &mut hosts, &mut problems);
+    }
+    let told: Vec<(&str, &str)> = problems
+        .iter()
+        .map(|problem| (&*problem.message, problem.help.as_deref().unwrap_or("")))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("unknown field `ansible_host`", "write `address: …`"),
+            ("unknown field `ansible_user`", "write `ssh: { user: … }`"),
+            ("unknown field `port`", "write `ssh: { port: … }`"),
+            (
+                "`c`: expected a map, found a text",
+                "write `c: { address: 10.0.0.3 }`"
+            ),
+        ]
+    );
+    check(
+        "hosts: {a: {ansible_become_pass: secret}}",
+        &["1:13 E307 `ansible_become_pass`: an inventory holds no secrets"],
+    );
 }

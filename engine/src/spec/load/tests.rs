@@ -80,9 +80,9 @@ fn bad_envelopes_are_explained() {
         ),
         (
             "kind: NodeSpec\nmetadata: {name: a}\nspec: {hosts: all}\n",
-            &["1:1 E122 `document` lacks the field `apiVersion`"],
+            &["1:1 E122 the document lacks the field `apiVersion`"],
         ),
-        (head, &["1:1 E122 `document` lacks the field `kind`"]),
+        (head, &["1:1 E122 the document lacks the field `kind`"]),
         (
             &format!("{head}kind: Nodespec\n"),
             &["2:7 E124 there is no kind \"Nodespec\""],
@@ -91,8 +91,8 @@ fn bad_envelopes_are_explained() {
         (
             &format!("{head}kind: NodeSpec\n"),
             &[
-                "1:1 E122 `document` lacks the field `metadata`",
-                "1:1 E122 `document` lacks the field `spec`",
+                "1:1 E122 the document lacks the field `metadata`",
+                "1:1 E122 the document lacks the field `spec`",
             ],
         ),
         (
@@ -204,7 +204,7 @@ fn problems_of_several_files_come_together() {
         found,
         [
             "1:4 E110 the list that starts here is not closed",
-            "1:1 E122 `document` lacks the field `apiVersion`",
+            "1:1 E122 the document lacks the field `apiVersion`",
             "1:7 E124 there is no kind \"Nope\"",
             "3:18 E242 there are two NodeSpecs named `a`",
         ]

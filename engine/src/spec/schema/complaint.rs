@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value as Json;
 
 use super::kind::{self, Kind};
-use super::{Field, Leaf};
+use super::{Field, Leaf, ONE_OF};
 use crate::diagnostic::Diagnostic;
 use crate::name::FileMode;
 use crate::source::Span;
@@ -30,6 +30,15 @@ pub(crate) fn missing(name: &str, parent: &str, place: Span) -> Diagnostic {
         "E122",
         place,
         format!("`{parent}` lacks the field `{name}`"),
+    )
+}
+
+/// Complains about a field that every document must have.
+pub(crate) fn missing_in_document(name: &str, place: Span) -> Diagnostic {
+    Diagnostic::error(
+        "E122",
+        place,
+        format!("the document lacks the field `{name}`"),
     )
 }
 
@@ -74,12 +83,15 @@ pub(super) fn wrong_kind(field: &Field<'_>, leaves: &[&Leaf]) -> Diagnostic {
             empty(field).help(help)
         }
         Value::Integer(_) | Value::Float(_) if wants_file_mode(leaves) => unquoted_mode(field),
+        Value::Bool(_) if wants(Kind::Integer) => other(field, leaves),
         Value::Integer(_) | Value::Bool(_) if wants(Kind::String) && !lists_words(leaves) => {
             unquoted(field)
         }
-        Value::Float(raw) => number(field, raw, wants(Kind::String)),
+        Value::Float(raw) if wants(Kind::String) || wants(Kind::Integer) => {
+            number(field, raw, wants(Kind::String))
+        }
         Value::String(text) if wants(Kind::Bool) && !wants(Kind::String) => boolean(field, text),
-        value => other(field, value, leaves),
+        _ => other(field, leaves),
     }
 }
 
@@ -159,17 +171,19 @@ fn boolean(field: &Field<'_>, text: &str) -> Diagnostic {
     let message = format!("expected true or false, found the text `{text}`");
     let problem = Diagnostic::error("E112", field.node.span, message);
     match text.to_lowercase().as_str() {
-        "yes" | "on" | "y" | "true" => problem.help("write `true`"),
-        "no" | "off" | "n" | "false" => problem.help("write `false`"),
+        "true" | "false" => problem.help("remove the quotes"),
+        "yes" | "on" | "y" => problem.help("write `true`"),
+        "no" | "off" | "n" => problem.help("write `false`"),
         _ => problem,
     }
 }
 
-fn other(field: &Field<'_>, value: &Value, leaves: &[&Leaf]) -> Diagnostic {
+fn other(field: &Field<'_>, leaves: &[&Leaf]) -> Diagnostic {
+    let value = &field.node.value;
     let expected = kind::expectation(leaves);
     let found = match value {
         Value::Null => "nothing".to_owned(),
-        Value::Bool(_) => "true or false".to_owned(),
+        Value::Bool(value) => format!("`{value}`"),
         Value::Integer(_) | Value::Float(_) => format!("the number `{}`", written(value)),
         Value::String(text) if text.chars().count() <= 40 => format!("the text {text:?}"),
         Value::String(_) => "a text".to_owned(),
@@ -193,14 +207,48 @@ fn other(field: &Field<'_>, value: &Value, leaves: &[&Leaf]) -> Diagnostic {
         .and_then(|format| code_of_format(format, ""))
         .unwrap_or("E120");
     let problem = Diagnostic::error(code, span, message);
-    match shape_help(value, &expected) {
+    let help = shape_help(value, &expected).or_else(|| {
+        let map = leaves
+            .iter()
+            .find(|leaf| kind::accepted(leaf).contains(&Kind::Map));
+        map.filter(|_| expected == "a map")
+            .and_then(|leaf| map_help(field, leaf))
+    });
+    match help {
         Some(help) => problem.help(help),
         None => problem,
     }
 }
 
+/// Returns what a map would look like that says what was meant by one value alone.
+fn map_help(field: &Field<'_>, leaf: &Leaf) -> Option<String> {
+    let raw = written(&field.node.value);
+    let name = &field.name;
+    if leaf.get(ONE_OF) == Some(&Json::Bool(true)) {
+        let chosen = nearest(&raw, kind::properties(leaf))?;
+        return Some(format!("write `{name}: {{ {chosen}: {{}} }}`"));
+    }
+    let properties = leaf.get("properties")?;
+    let required = leaf.get("required").and_then(Json::as_array);
+    match (required.map_or(&[][..], Vec::as_slice), &field.node.value) {
+        ([], Value::Bool(true)) => Some(format!("write `{name}: {{}}` for its defaults")),
+        ([Json::String(only)], Value::Integer(_) | Value::Float(_) | Value::String(_)) => {
+            let is_text = properties.pointer(&format!("/{only}/type")) == Some(&"string".into());
+            let quoted = match &field.node.value {
+                Value::String(_) => raw,
+                _ if is_text => format!("\"{raw}\""),
+                _ => raw,
+            };
+            Some(format!("write `{{ {only}: {quoted} }}`"))
+        }
+        _ => None,
+    }
+}
+
 fn shape_help(value: &Value, expected: &str) -> Option<String> {
     Some(match value {
+        Value::Bool(true) if expected.starts_with("a whole number") => "write `1`".to_owned(),
+        Value::Bool(false) if expected.starts_with("a whole number") => "write `0`".to_owned(),
         Value::Map(_) if expected == "a list" => "start each item with `- `".to_owned(),
         Value::List(_) if expected == "a map" => {
             "write `name: value` lines, without `- `".to_owned()
@@ -208,6 +256,12 @@ fn shape_help(value: &Value, expected: &str) -> Option<String> {
         Value::String(text) if expected == "a list" => format!("write `[{text}]`"),
         Value::String(text) if expected == "a whole number" && text.parse::<i64>().is_ok() => {
             "remove the quotes".to_owned()
+        }
+        Value::String(text) if expected == "a whole number" => {
+            let unit = text
+                .find(|c: char| !c.is_ascii_digit())
+                .filter(|at| *at > 0)?;
+            format!("write a number without a unit, such as `{}`", &text[..unit])
         }
         _ => return None,
     })

@@ -31,6 +31,29 @@ struct Section {
     names: Option<std::collections::BTreeSet<String>>,
     #[schemars(length(max = 4))]
     short: Option<String>,
+    release: Option<Release>,
+    choice: Option<Choice>,
+    bounds: Option<Bounds>,
+}
+
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Release {
+    version: String,
+}
+
+#[derive(JsonSchema)]
+#[schemars(extend("x-hardstand-one-of" = true))]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Choice {
+    left: Option<Bounds>,
+    right: Option<Bounds>,
+}
+
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Bounds {
+    least: Option<i64>,
 }
 
 #[derive(JsonSchema)]
@@ -215,7 +238,35 @@ fn values_of_the_wrong_kind_are_explained() {
         ),
         (
             "swap: false",
-            "1:7 E120 `swap`: expected `off` or `keep`, found true or false",
+            "1:7 E120 `swap`: expected `off` or `keep`, found `false`",
+        ),
+        (
+            "sysctls: {vm.x: true}",
+            "1:17 E120 `vm.x`: expected a whole number, a text or a map, found `true` [write `1`]",
+        ),
+        (
+            "port: 22s",
+            "1:7 E120 `port`: expected a whole number, found the text \"22s\" [write a number without a unit, such as `22`]",
+        ),
+        (
+            "release: 1.30",
+            "1:10 E120 `release`: expected a map, found the number `1.30` [write `{ version: \"1.30\" }`]",
+        ),
+        (
+            "release: next",
+            "1:10 E120 `release`: expected a map, found the text \"next\" [write `{ version: next }`]",
+        ),
+        (
+            "choice: left",
+            "1:9 E120 `choice`: expected a map, found the text \"left\" [write `choice: { left: {} }`]",
+        ),
+        (
+            "bounds: true",
+            "1:9 E120 `bounds`: expected a map, found `true` [write `bounds: {}` for its defaults]",
+        ),
+        (
+            "enabled: \"true\"",
+            "1:10 E112 expected true or false, found the text `true` [remove the quotes]",
         ),
         (
             "driver: [x]",

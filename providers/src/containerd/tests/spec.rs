@@ -165,6 +165,14 @@ fn what_a_schema_cannot_tell_is_a_problem() {
             "E127 `1.31.2` is not a minor version of Kubernetes",
         ),
         (
+            "{ kubernetes: { version: '1.3' } }",
+            "E127 Kubernetes 1.3 is older than any that a runtime of today serves",
+        ),
+        (
+            "{ kubernetes: { version: '1.99' } }",
+            "W127 hardstand has no defaults for Kubernetes 1.99",
+        ),
+        (
             "{ runtime: { containerd: { sandboxImage: \"a b\\n\" } } }",
             "E127 `a b\\n` is not the name of an image",
         ),
