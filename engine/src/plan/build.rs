@@ -29,16 +29,15 @@ pub fn plan_host(
     host: &HostName,
     observed: &Observed,
 ) -> HostPlan {
-    let named = graph.ids();
-    let mut walk = Walk::new(observed, providers, drains(graph, observed));
-    walk.find_removals(named);
-    for (node, mut predecessors) in graph.nodes_with_predecessors() {
-        let removed = walk.remove_before(&node.id);
-        predecessors.extend(removed.iter().map(notifier));
-        walk.visit(&Visited::from(node), &predecessors);
+    let nothing = BTreeMap::new();
+    let mut walk = Walk::new(observed, providers, drains(graph, observed), &nothing);
+    walk.over(graph);
+    // What shares a file with others comes after the file, so what cannot be planned is found first.
+    let held_up = walk.all_held_up();
+    if !held_up.is_empty() {
+        walk = Walk::new(observed, providers, drains(graph, observed), &held_up);
+        walk.over(graph);
     }
-    walk.remove_rest();
-    walk.visit_unnamed(named);
     walk.unplanned.extend(unknown_records(observed));
     let checks = check(graph, observed, &walk.changes);
     HostPlan {
@@ -211,6 +210,8 @@ struct Walk<'a> {
     observed: &'a Observed,
     providers: &'a [Box<dyn Provider>],
     drains: bool,
+    /// What an earlier walk could not plan.
+    known: &'a BTreeMap<ResourceId, Unplanned>,
     proposed: BTreeMap<ResourceId, Proposal>,
     /// For each resource, the changes that must succeed before anything that comes after it.
     awaited: BTreeMap<ResourceId, BTreeSet<ResourceId>>,
@@ -229,15 +230,21 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(observed: &'a Observed, providers: &'a [Box<dyn Provider>], drains: bool) -> Self {
+    fn new(
+        observed: &'a Observed,
+        providers: &'a [Box<dyn Provider>],
+        drains: bool,
+        known: &'a BTreeMap<ResourceId, Unplanned>,
+    ) -> Self {
         let owed = observed.owed.iter().cloned();
         Self {
             observed,
             providers,
             drains,
+            known,
             proposed: BTreeMap::new(),
             awaited: BTreeMap::new(),
-            held_up: BTreeSet::new(),
+            held_up: known.keys().cloned().collect(),
             dropped: BTreeSet::new(),
             removals: Vec::new(),
             concerned: owed.map(|unit| (unit, BTreeSet::new())).collect(),
@@ -248,7 +255,31 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Plans all resources of a graph, and what is no longer one of them.
+    fn over(&mut self, graph: &Graph) {
+        let named = graph.ids();
+        self.find_removals(named);
+        for (node, mut predecessors) in graph.nodes_with_predecessors() {
+            let removed = self.remove_before(&node.id);
+            predecessors.extend(removed.iter().map(notifier));
+            self.visit(&Visited::from(node), &predecessors);
+        }
+        self.remove_rest();
+        self.visit_unnamed(named);
+    }
+
+    fn all_held_up(&self) -> BTreeMap<ResourceId, Unplanned> {
+        let unplanned = self.unplanned.iter().cloned();
+        unplanned
+            .map(|unplanned| (unplanned.resource.clone(), unplanned))
+            .collect()
+    }
+
     fn visit(&mut self, node: &Visited<'_>, predecessors: &[Predecessor<'_>]) {
+        if let Some(unplanned) = self.known.get(&node.id) {
+            self.unplanned.push(unplanned.clone());
+            return;
+        }
         let receipt = self.observed.receipts.get(&node.id);
         let notified_by = self.notifiers(predecessors);
         let decision = node.resource.decide(&Situation {
@@ -257,6 +288,7 @@ impl<'a> Walk<'a> {
             notified_by: &notified_by,
             receipt,
             dropped: &self.dropped,
+            held_up: &self.held_up,
             drains: self.drains,
         });
         let awaited = self.awaited_by(predecessors);
@@ -364,6 +396,7 @@ impl<'a> Walk<'a> {
             notified_by: &[],
             receipt: Some(receipt),
             dropped: &self.dropped,
+            held_up: &self.held_up,
             drains: self.drains,
         };
         let provider = self
@@ -426,6 +459,10 @@ impl<'a> Walk<'a> {
 
     fn visit_removal(&mut self, receipt: &Receipt) {
         let resource = receipt.resource.clone();
+        if let Some(unplanned) = self.known.get(&resource) {
+            self.unplanned.push(unplanned.clone());
+            return;
+        }
         match self.decide_removal(receipt) {
             Verdicted::Converged => self.forgotten.push(resource),
             Verdicted::Change(proposal) => {
