@@ -9,7 +9,8 @@ use engine::facts::{Facts, Init};
 use engine::name::{HostName, ResourceId};
 use engine::plan::{Change, HostPlan, Inputs, Plan, Unplanned, Unreachable, Verdict};
 use engine::report::{
-    ChangeReport, ClusterStepReport, ClusterWideReport, HostOutcome, HostReport, Left, Outcome, Report,
+    ChangeReport, ClusterStepReport, ClusterWideReport, HostOutcome, HostReport, Left, Outcome,
+    Report,
 };
 use engine::resource::{Action, Difference, Reason};
 use engine::source::Position;

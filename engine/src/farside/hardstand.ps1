@@ -1149,6 +1149,7 @@ function HsPerformStep([string[]]$words) {
         switch -CaseSensitive ($kind) {
             'write' { $done = HsDoWrite $words }
             'mkdir' { $done = HsDoMkdir $words }
+            'owe' { HsOwe $words[2]; $done = $true }
             'enable' { $done = HsDoEnable $words[2] }
             { @('start', 'restart') -ccontains $_ } { $done = HsDoGated $kind $words }
             default { $script:HsWhy = 'hardstand does not do this on Windows' }

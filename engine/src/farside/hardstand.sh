@@ -1356,15 +1356,18 @@ h_is_running() {
 
 # Whether the unit runs any transaction.
 h_is_any_running() {
-	h_out_state='' h_out_description=''
-	for h_line in $(systemctl show --property=ActiveState,Description -- "$h_unit" 2>/dev/null); do
+	h_out_state='' h_out_description='' h_out_job=''
+	for h_line in $(systemctl show --property=ActiveState,Description,Job -- "$h_unit" 2>/dev/null); do
 		case $h_line in
 		ActiveState=*) h_out_state=${h_line#*=} ;;
+		Job=*) h_out_job=${h_line#*=} ;;
 		*) h_out_description=${h_line#*=} ;;
 		esac
 	done
-	case $h_out_state in
+	case $h_out_state${h_out_job#0} in
 	active | activating | deactivating | reloading) return 0 ;;
+	# A start that still waits for its turn.
+	*[1-9]*) return 0 ;;
 	*) return 1 ;;
 	esac
 }
@@ -1441,7 +1444,7 @@ h_run() {
 	fi
 	(set -C && : >"$h_dir/journal") 2>/dev/null || exit 1
 	sync -- "$h_dir"
-	h_seq=0 h_step=0 h_bad=' ' h_any_failed='' h_any_undone='' h_written='' h_ok='' h_why=''
+	h_seq=0 h_step=0 h_bad=' ' h_any_failed='' h_any_undone='' h_written='' h_debts='' h_ok='' h_why=''
 	h_read_manifest
 	h_log "began $h_txn $h_count"
 	h_bury
@@ -1706,7 +1709,7 @@ h_perform_step() {
 	h_why='it did not work'
 	case $1 in
 	write | remove | mkdir | rmdir | attributes | sysctl | module | swapoff | install | uninstall | hold | unhold | \
-		refresh | daemon-reload | enable | disable | mask | unmask | start | stop | pause | restart | reload) ;;
+		refresh | owe | daemon-reload | enable | disable | mask | unmask | start | stop | pause | restart | reload) ;;
 	*)
 		h_fail "unknown step $1"
 		return 0
@@ -1727,6 +1730,7 @@ h_perform_step() {
 	uninstall) h_do_uninstall "$@" ;;
 	hold | unhold) h_do_hold "$h_kind" "$@" ;;
 	refresh) h_do_refresh "$@" ;;
+	owe) h_do_owe "$1" ;;
 	daemon-reload) h_try h_bounded 90 systemctl daemon-reload ;;
 	enable | disable | mask | unmask) h_do_unit_file "$h_kind" "$@" ;;
 	stop) h_do_stop "$@" ;;
@@ -2498,6 +2502,7 @@ h_undo() {
 	h_ok=
 	h_bad="$h_bad$h_change "
 	h_undo_receipts
+	h_forgive
 	h_encode "restart $h_service: $h_failure"
 	h_log "undone $h_change $h_out"
 	return 2
@@ -2588,7 +2593,53 @@ h_settle_own() {
 	[ "$h_value" != "$h_txn" ] || h_drop "$h_state/owed/$1"
 }
 
-# A unit that does not run runs no old configuration.
+# owe UNIT,UNIT: what the change does next is why they must restart.
+h_do_owe() {
+	h_owe "$1" || return 1
+	h_debts="$h_debts$h_change $1$h_nl"
+}
+
+# What was undone is no reason for a restart: settles what only those changes owe, and nothing before this transaction.
+h_forgive() {
+	for h_entry in $h_debts; do
+		h_is_undone "${h_entry%% *}" || continue
+		IFS=,
+		for h_unit_owed in ${h_entry#* }; do
+			IFS=$h_nl
+			h_is_owed_still "$h_unit_owed" || h_settle_own "$h_unit_owed"
+		done
+		IFS=$h_nl
+	done
+}
+
+# Whether the change of number $1 was undone.
+h_is_undone() {
+	case $h_nl$h_undone$h_change$h_nl in
+	*"$h_nl$1$h_nl"*) return 0 ;;
+	*) return 1 ;;
+	esac
+}
+
+# Whether a change that was not undone owes unit $1 a restart.
+h_is_owed_still() {
+	for h_line in $h_debts; do
+		h_is_undone "${h_line%% *}" && continue
+		case ,${h_line#* }, in
+		*",$1,"*) return 0 ;;
+		esac
+	done
+	for h_line in $h_written; do
+		h_rest=${h_line#* }
+		h_is_undone "${h_rest%% *}" && continue
+		h_rest=${h_rest#* }
+		case ,${h_rest%% *}, in
+		*",$1,"*) return 0 ;;
+		esac
+	done
+	return 1
+}
+
+# A unit that does not run runs no old configuration. One that is only between two attempts, as newer systemd shows it, does.
 h_forget_idle_debts() {
 	set +f
 	set -- "$h_state"/owed/*
@@ -2596,8 +2647,9 @@ h_forget_idle_debts() {
 	for h_path; do
 		[ -e "$h_path" ] || continue
 		h_show "${h_path##*/}"
-		case $h_active in
-		inactive | failed) h_drop "$h_path" ;;
+		case "$h_active $h_sub" in
+		*' '*-before-auto-restart) ;;
+		'inactive '* | 'failed '*) h_drop "$h_path" ;;
 		esac
 	done
 }

@@ -39,6 +39,7 @@ pub fn plan_host(
         walk.over(graph);
     }
     walk.unplanned.extend(unknown_records(observed));
+    note_debts(&mut walk.changes);
     let checks = check(graph, observed, &walk.changes);
     HostPlan {
         host: host.clone(),
@@ -114,6 +115,47 @@ fn restarts_kubelet(changes: &[Arc<Change>]) -> bool {
 fn loses_pods(changes: &[Arc<Change>]) -> bool {
     let loses = |change: &Arc<Change>| change.disruption == Disruption::PodLoss;
     changes.iter().any(loses)
+}
+
+/// Makes each change note the restarts that it is a reason for, before it does anything. A run that stops in between then
+/// leaves a host that knows what it owes.
+fn note_debts(changes: &mut [Arc<Change>]) {
+    let debts: Vec<(ResourceId, UnitName)> =
+        changes.iter().flat_map(|change| debts_of(change)).collect();
+    for change in changes {
+        let noted = |unit: &UnitName| change.steps.iter().any(|step| step.owes().contains(unit));
+        let mine = debts
+            .iter()
+            .filter(|(debtor, _)| *debtor == change.resource);
+        let names: BTreeSet<_> = mine
+            .map(|(_, unit)| unit)
+            .filter(|unit| !noted(unit))
+            .cloned()
+            .collect();
+        if !names.is_empty() {
+            let names = names.into_iter().collect();
+            Arc::make_mut(change)
+                .steps
+                .insert(0, Step::OweRestart { names });
+        }
+    }
+}
+
+/// Returns what makes the units of a change restart or reload, each with the unit.
+fn debts_of(change: &Change) -> impl Iterator<Item = (ResourceId, UnitName)> {
+    let units = change.steps.iter().filter_map(|step| match step {
+        Step::RestartUnit { name, .. } | Step::ReloadUnit { name, .. } => Some(name),
+        _ => None,
+    });
+    units.flat_map(|unit| {
+        change
+            .reasons
+            .iter()
+            .filter_map(move |reason| match reason {
+                Reason::NotifiedBy(debtor) => Some((debtor.clone(), unit.clone())),
+                _ => None,
+            })
+    })
 }
 
 /// Returns what stands for all that the host's records would tell, where they cannot be read.
@@ -808,6 +850,10 @@ mod tests {
     fn a_notified_resource_changes_and_says_by_whom() {
         let plan = plan(&[("config", "+service", "0"), ("service", "", "1")], &[]);
         let config = ResourceId::new("one", "config");
+        let owe = Step::OweRestart {
+            names: vec!["test.service".parse().unwrap()],
+        };
+        assert_eq!(plan.changes[0].steps, [owe]);
         let restart = &plan.changes[1];
         assert_eq!(restart.action, Action::Restart);
         assert_eq!(restart.reasons, [Reason::NotifiedBy(config.clone())]);

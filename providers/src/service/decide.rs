@@ -308,7 +308,9 @@ fn refresh(
     situation: &Situation<'_>,
 ) -> Result<Option<Refresh>, Unanswered> {
     let owes = situation.owes(&service.unit);
-    if !is_running(state) {
+    // What is on its way down may be in the middle of the very restart that is owed.
+    let restarts = owes && state.property("ActiveState") == "deactivating";
+    if !is_running(state) && !restarts {
         let starts = service.wishes.active == Some(true);
         return Ok((owes && starts).then(|| Refresh {
             how: OnChange::Restart,
