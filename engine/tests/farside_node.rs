@@ -334,6 +334,7 @@ fn scenarios(node: &Node) {
     a_good_runtime_config_is_kept(node);
     what_cannot_be_undone_is_wedged(node);
     a_full_disk_is_seen_before(node);
+    what_runs_already_still_owes_its_restart(node);
     a_lost_connection_loses_nothing(node);
     one_transaction_at_a_time(node);
     a_killed_transaction_is_known(node);
@@ -952,6 +953,39 @@ fn a_full_disk_is_seen_before(node: &Node) {
     node.root("umount /etc/small; rmdir /etc/small");
 }
 
+fn what_runs_already_still_owes_its_restart(node: &Node) {
+    let gate = Gate {
+        start_seconds: 20,
+        steady_seconds: 1,
+        cri_socket: None,
+    };
+    let start = Step::StartUnit {
+        name: "late.service".parse().unwrap(),
+        gate,
+    };
+    let steps = vec![
+        write("/etc/late.conf", "x", Replaces::Nothing, &["late.service"]),
+        start,
+    ];
+    node.root("printf \"[Service]\\nExecStart=/bin/sleep infinity\\n\" >/run/systemd/system/late.service; systemctl daemon-reload; systemctl start late");
+    let ended = node.apply(&node.plan(&[], vec![change("file/late", &[], steps)]));
+    assert_eq!(
+        ended.status(),
+        &FinalStatus::Committed,
+        "{:#?}",
+        ended.events
+    );
+    assert_eq!(ended.observed().owed, ["late.service".parse().unwrap()]);
+    let back = vec![change(
+        "service/late",
+        &[],
+        vec![restart("late.service", 1, None)],
+    )];
+    let ended = node.apply(&node.plan(&[], back));
+    assert!(ended.observed().owed.is_empty());
+    node.root("systemctl stop late; rm /etc/late.conf /run/systemd/system/late.service; systemctl daemon-reload");
+}
+
 /// A unit that is slow to be proven, and a file that owes its restart.
 fn slow_plan(node: &Node, text: &str) -> HostPlan {
     node.root(
@@ -1182,7 +1216,15 @@ fn purging_leaves_nothing(node: &Node) {
         node.root("find / -xdev -name \"*.hardstand*\" | wc -l"),
         "0"
     );
+    node.root("for unit in ssh gone; do echo x >/var/lib/hardstand/owed/$unit.service; done");
     let nonce = nonce();
+    let output = node.send(&purge_request(&nonce));
+    let error = parse_finished(&output, "purge", &nonce).unwrap_err();
+    assert!(
+        error.to_string().contains("restart of ssh.service"),
+        "{error}"
+    );
+    node.root("rm /var/lib/hardstand/owed/ssh.service");
     let output = node.send(&purge_request(&nonce));
     parse_finished(&output, "purge", &nonce).unwrap();
     assert_eq!(node.root("find / -xdev -name \"*hardstand*\" | xargs"), "");

@@ -268,6 +268,13 @@ fn propose(
             });
             proposal.disruption = service.disruption;
         }
+        // A package of this plan may start it before its configuration is in place.
+        None if starts && !situation.notified_by.is_empty() && installs(situation.proposed) => {
+            steps.push(Step::RestartUnit {
+                name: name(),
+                gate: gate(),
+            });
+        }
         None if starts => steps.push(Step::StartUnit {
             name: name(),
             gate: gate(),

@@ -172,6 +172,24 @@ fn a_run_that_stops_anywhere_leaves_a_host_that_knows_what_it_owes() {
 }
 
 #[test]
+fn what_a_package_may_start_early_is_restarted_with_its_configuration() {
+    let spec = "packages: [x-data]
+files: [{path: /etc/x.conf, content: a, requires: [package/x-data], notifies: [service/x.service]}]
+services: [{name: x.service, active: true}]";
+    let mut host = Machine::debian()
+        .package("x-data", |package| package.candidate = Some("1".into()))
+        .unit("x.service", &[("ActiveState", "inactive")]);
+    let plan = host.converge(spec);
+    let owes = change(&plan, "file//etc/x.conf").steps[0].owes();
+    assert_eq!(owes.len(), 1);
+    let steps = &change(&plan, "service/x.service").steps;
+    assert!(
+        matches!(&steps[..], [Step::RestartUnit { .. }]),
+        "{steps:?}"
+    );
+}
+
+#[test]
 fn reload_is_used_where_it_does() {
     let spec = WITH_CONFIG.replace("active: true", "onChange: reload");
     for (can, action) in [("yes", Action::Reload), ("no", Action::Restart)] {

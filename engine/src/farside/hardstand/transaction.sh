@@ -68,6 +68,11 @@ h_purge() {
 	! h_is_any_running || h_refuse running 'a transaction is running; wait for its end'
 	[ ! -e "$h_state/active" ] || h_refuse open 'a transaction was interrupted; plan and apply once more, which ends it'
 	[ ! -L "$h_state" ] || h_refuse state "$h_state is a link"
+	h_forget_idle_debts
+	set +f
+	set -- "$h_state"/owed/*
+	set -f
+	[ ! -e "$1" ] || h_refuse owed "a restart of ${1##*/} is owed; plan and apply once more, or restart it and remove $1"
 	rm -rf -- "$h_state" || h_refuse failed "$h_state could not be removed"
 	sync -- "${h_state%/*}"
 	h_finish

@@ -86,6 +86,8 @@ h_do_gated() {
 	h_base_cri=0
 	h_show "$h_service"
 	h_base_active=$h_active
+	h_owed_before=
+	[ ! -e "$h_state/owed/$h_service" ] || h_owed_before=1
 	if [ "$h_verb" = restart ] && [ "$h_socket" != - ]; then
 		h_cri_version "$h_socket"
 		h_base_cri=$?
@@ -94,9 +96,10 @@ h_do_gated() {
 	h_why='its owed restart could not be noted'
 	[ "$h_verb" = reload ] || h_owe "$h_service" || return 1
 	if h_act_and_gate; then
-		case $h_verb in
-		reload) h_settle_own "$h_service" ;;
-		*) h_settle "$h_service" ;;
+		case $h_verb$h_owed_before$h_base_active in
+		reload*) h_settle_own "$h_service" ;;
+		# A start of what runs already starts nothing anew.
+		start1inactive | start1failed | start[!1]* | restart*) h_settle "$h_service" ;;
 		esac
 		return 0
 	fi
