@@ -264,11 +264,11 @@ fn a_unit_that_runs_once_is_not_started_again_and_again() {
     let Some(lab) = Lab::boot(&["a=trixie"]) else {
         return;
     };
-    let spec = lab.spec(
-        "files:\n  - path: /etc/systemd/system/once.service\n    \
-         content: \"[Service]\\nType=oneshot\\nExecStart=/bin/true\\n\"\n\
-         services: [{ name: once.service, active: true, steadySeconds: 1 }]",
-    );
+    let file = "files:\n  - path: /etc/systemd/system/once.service\n    \
+         content: \"[Service]\\nType=oneshot\\nExecStart=/bin/true\\n\"\n";
+    let spec = lab.spec(&format!(
+        "{file}services: [{{ name: once.service, active: true, steadySeconds: 1 }}]"
+    ));
     let applied = run(lab.hardstand("apply", &spec).arg("--yes"));
     assert_eq!(applied.code, Some(1), "{applied:#?}");
     assert!(
@@ -282,10 +282,10 @@ fn a_unit_that_runs_once_is_not_started_again_and_again() {
         "{planned:#?}"
     );
 
-    lab.converge(&lab.spec(
-        "services: [{ name: once.service, active: true, steadySeconds: 1, \
-         dropIns: { stay: \"[Service]\\nRemainAfterExit=yes\" } }]",
-    ));
+    lab.converge(&lab.spec(&format!(
+        "{file}services: [{{ name: once.service, active: true, steadySeconds: 1, \
+         dropIns: {{ stay: \"[Service]\\nRemainAfterExit=yes\" }} }}]"
+    )));
 }
 
 #[test]

@@ -77,6 +77,49 @@ fn a_runner_killed_before_the_restart_still_owes_it() {
 }
 
 #[test]
+fn a_restart_that_no_file_owes_is_not_lost_either() {
+    let Some(lab) = Lab::boot(&["a=trixie"]) else {
+        return;
+    };
+    // Between the change and the restart that it is a reason for, a unit takes its time to start.
+    let _installed = lab.ask(
+        "a",
+        "cd /etc/systemd/system && printf '[Service]\\nExecStart=/bin/sleep inf\\n' > lab.service && \
+         printf '[Service]\\nType=oneshot\\nRemainAfterExit=yes\\nExecStart=/bin/sleep 20\\n' > slow.service && \
+         systemctl daemon-reload && systemctl start lab.service",
+    );
+    let spec = lab.spec(
+        "sysctls: { net.ipv4.ip_forward: { value: 1, notifies: [service/lab.service] } }\n\
+         services:\n\
+         - { name: slow.service, active: true, steadySeconds: 1, requires: [sysctl/net.ipv4.ip_forward] }\n\
+         - { name: lab.service, steadySeconds: 1, requires: [service/slow.service] }",
+    );
+    let before = lab.ask("a", "systemctl show -p InvocationID --value lab.service");
+    let applying = start(lab.hardstand("apply", &spec).arg("--yes"));
+    lab.wait_until(
+        "a",
+        "systemctl show -P ActiveState slow.service | grep -qx activating",
+    );
+    let _killed = lab.ask("a", "systemctl kill -s KILL hardstand-apply.service");
+    let applied = finish(applying);
+    assert_ne!(applied.code, Some(0), "{applied:#?}");
+    assert_eq!(lab.ask("a", "sysctl -n net.ipv4.ip_forward"), "1");
+    let planned = run(lab.hardstand("plan", &spec).arg("--detailed-exitcode"));
+    assert_eq!(planned.code, Some(2), "{planned:#?}");
+    let owed = |line: &&str| line.contains("lab.service") && line.contains("owed");
+    assert!(
+        planned.stdout.lines().any(|line| owed(&line)),
+        "{planned:#?}"
+    );
+    lab.converge(&spec);
+    lab.expect_no_changes(&spec);
+    assert_ne!(
+        lab.ask("a", "systemctl show -p InvocationID --value lab.service"),
+        before
+    );
+}
+
+#[test]
 fn two_controllers_do_not_meet_on_one_node() {
     let Some(lab) = Lab::boot(&["a=trixie-containerd"]) else {
         return;

@@ -120,10 +120,43 @@ fn a_value_changed_by_hand_is_drift_and_a_later_file_is_named() {
         planned.stdout.contains("/etc/sysctl.d/zz-later.conf:2"),
         "{planned:#?}"
     );
+    assert!(
+        planned.stdout.contains("1 resource refused"),
+        "{planned:#?}"
+    );
+    let both = lab.spec("sysctls: { net.ipv4.ip_forward: 1, net.ipv4.tcp_keepalive_time: 600 }");
+    let applied = run(lab.hardstand("apply", &both).arg("--yes"));
+    assert_eq!(applied.code, Some(1), "{applied:#?}");
+    assert_eq!(
+        lab.ask(
+            "a",
+            "sysctl -n net.ipv4.ip_forward net.ipv4.tcp_keepalive_time"
+        ),
+        "1\n600",
+        "what is refused keeps no other from its place: {applied:#?}"
+    );
+    let planned = run(&mut lab.hardstand("plan", &both));
+    assert!(planned.stdout.contains("No changes"), "{planned:#?}");
+}
+
+#[test]
+fn what_is_refused_only_once_all_was_done_did_not_converge() {
+    let Some(lab) = Lab::boot(&["a=trixie"]) else {
+        return;
+    };
+    let spec = lab.spec(
+        "sysctls: { net.ipv4.ip_forward: 1 }\n\
+         files:\n  - path: /etc/systemd/system/late.service\n    \
+         content: \"[Service]\\nType=oneshot\\nRemainAfterExit=yes\\n\
+         ExecStart=/bin/sh -c 'echo net.ipv4.ip_forward=0 >/etc/sysctl.d/zz-late.conf'\\n\"\n\
+         services: [{ name: late.service, active: true, steadySeconds: 1 }]",
+    );
     let applied = run(lab.hardstand("apply", &spec).arg("--yes"));
     assert_eq!(applied.code, Some(1), "{applied:#?}");
-    assert!(
-        format!("{}{}", applied.stdout, applied.stderr).contains("did not converge"),
-        "{applied:#?}"
-    );
+    for said in [
+        "sysctl/net.ipv4.ip_forward did not converge",
+        "/etc/sysctl.d/zz-late.conf:1",
+    ] {
+        assert!(applied.stdout.contains(said), "{said}: {applied:#?}");
+    }
 }

@@ -18,7 +18,7 @@ use crate::name::{Digest, ResourceId};
 use crate::plan::{HostPlan, plan_host};
 use crate::probe::{Limits, ProbeError, nonce};
 use crate::random;
-use crate::report::{ChangeReport, HostOutcome, HostReport, Outcome};
+use crate::report::{ChangeReport, HostOutcome, HostReport, Left, Outcome};
 use crate::resource::Provider;
 use crate::transport::{Connector, Request, Target};
 
@@ -266,7 +266,7 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// Plans the host again from what it answered after the changes: nothing may be left.
+    /// Plans the host again from what it answered after the changes: nothing may be left but what could not be planned before.
     fn verify(&self, nonce: &Nonce, answer: &[u8]) -> HostOutcome {
         let HostApply {
             plan,
@@ -278,15 +278,10 @@ impl<'a> Record<'a> {
             Ok(mut observed) => {
                 // The cluster learns of it afterwards.
                 observed.cluster = plan.cluster.as_ref().map(|plan| plan.observed.clone());
-                let left = plan_host(graph, providers, &plan.host, &observed);
-                match left.changes.is_empty() {
-                    true => HostOutcome::Converged,
-                    false => HostOutcome::NotConverged(
-                        left.changes
-                            .into_iter()
-                            .map(|change| change.resource.clone())
-                            .collect(),
-                    ),
+                let again = plan_host(graph, providers, &plan.host, &observed);
+                match Left::of(plan, &again) {
+                    left if left.is_empty() => HostOutcome::Converged,
+                    left => HostOutcome::NotConverged(left),
                 }
             }
             Err(error) => HostOutcome::Unknown(unverified(&error)),

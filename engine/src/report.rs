@@ -93,6 +93,40 @@ pub enum Outcome {
     NotReached,
 }
 
+/// A resource that is not as desired although all was done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Left {
+    /// The resource.
+    pub resource: ResourceId,
+    /// Why, for people.
+    pub reason: String,
+}
+
+impl Left {
+    /// Returns what a new plan still finds: all that it would change, and all that it cannot plan and the plan that was
+    /// applied could.
+    pub fn of(applied: &HostPlan, again: &HostPlan) -> Vec<Self> {
+        let known = |resource: &ResourceId| {
+            let mut unplanned = applied.unplanned.iter();
+            unplanned.any(|unplanned| unplanned.resource == *resource)
+        };
+        let changes = again.changes.iter().map(|change| Self {
+            resource: change.resource.clone(),
+            reason: change.why(),
+        });
+        let unplanned = again
+            .unplanned
+            .iter()
+            .filter(|unplanned| !known(&unplanned.resource));
+        let unplanned = unplanned.map(|unplanned| Self {
+            resource: unplanned.resource.clone(),
+            reason: unplanned.reason.clone(),
+        });
+        changes.chain(unplanned).collect()
+    }
+}
+
 /// How a host ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -101,8 +135,8 @@ pub enum HostOutcome {
     NothingToDo,
     /// All was done, and a new probe found nothing left.
     Converged,
-    /// All was done, yet a new probe found these resources still different.
-    NotConverged(Vec<ResourceId>),
+    /// All was done, yet a new probe found that these resources are still not as desired.
+    NotConverged(Vec<Left>),
     /// Some change failed.
     Failed,
     /// Some change was undone; the node runs what it ran before.

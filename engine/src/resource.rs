@@ -214,6 +214,9 @@ pub struct Situation<'a> {
     pub receipt: Option<&'a Receipt>,
     /// The resources that hardstand created and that no spec names any more, so that this plan removes them.
     pub dropped: &'a BTreeSet<ResourceId>,
+    /// The resources that cannot be planned: nothing of theirs is changed, so a file that they share with others keeps their
+    /// part as it is. Those that come later are known once they were found.
+    pub held_up: &'a BTreeSet<ResourceId>,
     /// What would cost the node its pods is done while it is drained.
     pub drains: bool,
 }

@@ -155,6 +155,12 @@ pub enum Step {
         /// Which.
         name: UnitName,
     },
+    /// Notes that units must restart because of what the next steps change, until each was restarted or reloaded. A step that
+    /// says itself which units it owes a restart needs none.
+    OweRestart {
+        /// Which.
+        names: Vec<UnitName>,
+    },
     /// Restarts a unit and waits for its gate. If the gate fails, the files that owe this restart are put back and the
     /// unit is restarted once more. Until it passes, the restart is owed.
     RestartUnit {
@@ -234,6 +240,35 @@ pub enum Disruption {
 }
 
 impl Step {
+    /// Returns the units that it owes a restart.
+    pub fn owes(&self) -> &[UnitName] {
+        match self {
+            Self::WriteFile { owes, .. } | Self::RemoveFile { owes, .. } => owes,
+            Self::OweRestart { names } => names,
+            Self::CreateDirectory { .. }
+            | Self::RemoveDirectory { .. }
+            | Self::SetAttributes { .. }
+            | Self::SetSysctl { .. }
+            | Self::LoadModule { .. }
+            | Self::StopSwap
+            | Self::RefreshPackages { .. }
+            | Self::InstallPackage { .. }
+            | Self::RemovePackage { .. }
+            | Self::HoldPackage { .. }
+            | Self::UnholdPackage { .. }
+            | Self::ReloadUnitFiles
+            | Self::EnableUnit { .. }
+            | Self::DisableUnit { .. }
+            | Self::MaskUnit { .. }
+            | Self::UnmaskUnit { .. }
+            | Self::StartUnit { .. }
+            | Self::PauseUnit { .. }
+            | Self::StopUnit { .. }
+            | Self::RestartUnit { .. }
+            | Self::ReloadUnit { .. } => &[],
+        }
+    }
+
     /// Returns what the step does to what runs on the node. A resource may know worse of its own step.
     pub fn disruption(&self) -> Disruption {
         match self {
@@ -254,6 +289,7 @@ impl Step {
             | Self::RemovePackage { .. }
             | Self::HoldPackage { .. }
             | Self::UnholdPackage { .. }
+            | Self::OweRestart { .. }
             | Self::ReloadUnitFiles
             | Self::EnableUnit { .. }
             | Self::DisableUnit { .. }

@@ -146,14 +146,25 @@ impl Node {
     }
 
     fn follow(&self, request: &[u8], nonce: &Nonce, questions: &[Question]) -> Ended {
-        let output = self.send(request);
-        let mut reader = Reader::new(nonce);
-        let events = reader
-            .push(&output)
-            .unwrap_or_else(|error| panic!("{error}\n{}", output.escape_ascii()));
-        let rest = reader.finish().unwrap();
-        let observed = rest.map(|rest| parse_probe(&rest, questions, nonce).unwrap());
-        Ended { events, observed }
+        ended(&self.send(request), nonce, questions)
+    }
+
+    /// As `status`, for a transaction that goes on once it was seen to be alive.
+    fn status_of_held(
+        &self,
+        transaction: &TransactionId,
+        questions: &[Question],
+        release: impl FnOnce(),
+    ) -> Ended {
+        let nonce = nonce();
+        let request = status_request(transaction, &nonce);
+        let mut child = self.start("sudo -n -- sh -s", &request);
+        let stdout = child.stdout.as_mut().unwrap();
+        let mut output = read_until(stdout, "alive\n");
+        release();
+        stdout.read_to_end(&mut output).unwrap();
+        child.wait().unwrap();
+        ended(&output, &nonce, questions)
     }
 
     /// Begins a transaction and kills ssh as soon as the journal holds a word.
@@ -161,16 +172,32 @@ impl Node {
         let nonce = nonce();
         let request = begin_request(plan, transaction, "lab", &digest(), &nonce);
         let mut child = self.start("sudo -n -- sh -s", &request);
-        let mut stdout = child.stdout.take().unwrap();
-        let mut seen = String::new();
-        let mut byte = [0];
-        while !seen.contains(word) && stdout.read(&mut byte).unwrap() == 1 {
-            seen.push(char::from(byte[0]));
-        }
-        assert!(seen.contains(word), "{seen}");
+        read_until(child.stdout.as_mut().unwrap(), word);
         child.kill().unwrap();
         child.wait().unwrap();
     }
+}
+
+fn ended(output: &[u8], nonce: &Nonce, questions: &[Question]) -> Ended {
+    let mut reader = Reader::new(nonce);
+    let events = reader
+        .push(output)
+        .unwrap_or_else(|error| panic!("{error}\n{}", output.escape_ascii()));
+    let rest = reader.finish().unwrap();
+    let observed = rest.map(|rest| parse_probe(&rest, questions, nonce).unwrap());
+    Ended { events, observed }
+}
+
+/// Reads until a word was read, and returns all that was.
+fn read_until(from: &mut impl Read, word: &str) -> Vec<u8> {
+    let mut seen = Vec::new();
+    let mut byte = [0];
+    while !seen.ends_with(word.as_bytes()) {
+        let read = from.read(&mut byte).unwrap();
+        assert_eq!(read, 1, "no {word}: {}", seen.escape_ascii());
+        seen.push(byte[0]);
+    }
+    seen
 }
 
 fn nonce() -> Nonce {
@@ -250,6 +277,12 @@ fn restart(unit: &str, steady_seconds: u32, cri_socket: Option<&str>) -> Step {
     }
 }
 
+fn owe(unit: &str) -> Step {
+    Step::OweRestart {
+        names: vec![unit.parse().unwrap()],
+    }
+}
+
 fn file_of(observed: &Observed, at: &str) -> Option<String> {
     match observed.file(&path(at)).unwrap() {
         FileState::Regular(file) => String::from_utf8(file.content.clone().unwrap()).ok(),
@@ -301,6 +334,7 @@ fn scenarios(node: &Node) {
     a_good_runtime_config_is_kept(node);
     what_cannot_be_undone_is_wedged(node);
     a_full_disk_is_seen_before(node);
+    what_runs_already_still_owes_its_restart(node);
     a_lost_connection_loses_nothing(node);
     one_transaction_at_a_time(node);
     a_killed_transaction_is_known(node);
@@ -832,7 +866,10 @@ fn sick_plan(node: &Node, command: &str) -> HostPlan {
         change(
             "file/sick",
             &[],
-            vec![write("/etc/sick.conf", "new", Replaces::Nothing, owes)],
+            vec![
+                owe("ssh.service"),
+                write("/etc/sick.conf", "new", Replaces::Nothing, owes),
+            ],
         ),
         change("service/sick", &["file/sick"], vec![restart]),
         change(
@@ -861,6 +898,11 @@ fn what_cannot_be_undone_is_wedged(node: &Node) {
         ended.events.contains(&JournalEvent::Done(id("file/other"))),
         "the rest is done"
     );
+    assert_eq!(
+        ended.observed().owed,
+        [],
+        "what was undone is no reason for a restart"
+    );
     node.root("rm /etc/other.conf");
     let ended = node.apply(&sick_plan(node, "echo foreign >>/etc/sick.conf"));
     let status = ended.status();
@@ -874,7 +916,12 @@ fn what_cannot_be_undone_is_wedged(node: &Node) {
         Some("newforeign\n"),
         "a foreign word is kept"
     );
-    node.root("rm -f /var/lib/hardstand/receipts/*");
+    assert_eq!(
+        ended.observed().owed,
+        ["ssh.service".parse().unwrap()],
+        "what could not be undone is still a reason"
+    );
+    node.root("rm -f /var/lib/hardstand/receipts/* /var/lib/hardstand/owed/*");
     let plan = sick_plan(node, "exec sleep infinity");
     node.root("systemctl start sick.service; rm /etc/systemd/system/sick.service; systemctl daemon-reload");
     let ended = node.apply(&plan);
@@ -888,7 +935,7 @@ fn what_cannot_be_undone_is_wedged(node: &Node) {
         !ended.observed().receipts.contains_key(&id("file/sick")),
         "what was put back is not recorded as done"
     );
-    node.root("systemctl stop sick.service");
+    node.root("systemctl stop sick.service; rm /var/lib/hardstand/owed/ssh.service");
     node.root("rm -f /etc/systemd/system/sick.service /etc/sick.sh /etc/sick.conf /etc/other.conf; systemctl daemon-reload");
 }
 
@@ -904,6 +951,39 @@ fn a_full_disk_is_seen_before(node: &Node) {
     );
     assert_eq!(node.root("cat /etc/small/f; ls -A /etc/small"), "old\nf");
     node.root("umount /etc/small; rmdir /etc/small");
+}
+
+fn what_runs_already_still_owes_its_restart(node: &Node) {
+    let gate = Gate {
+        start_seconds: 20,
+        steady_seconds: 1,
+        cri_socket: None,
+    };
+    let start = Step::StartUnit {
+        name: "late.service".parse().unwrap(),
+        gate,
+    };
+    let steps = vec![
+        write("/etc/late.conf", "x", Replaces::Nothing, &["late.service"]),
+        start,
+    ];
+    node.root("printf \"[Service]\\nExecStart=/bin/sleep infinity\\n\" >/run/systemd/system/late.service; systemctl daemon-reload; systemctl start late");
+    let ended = node.apply(&node.plan(&[], vec![change("file/late", &[], steps)]));
+    assert_eq!(
+        ended.status(),
+        &FinalStatus::Committed,
+        "{:#?}",
+        ended.events
+    );
+    assert_eq!(ended.observed().owed, ["late.service".parse().unwrap()]);
+    let back = vec![change(
+        "service/late",
+        &[],
+        vec![restart("late.service", 1, None)],
+    )];
+    let ended = node.apply(&node.plan(&[], back));
+    assert!(ended.observed().owed.is_empty());
+    node.root("systemctl stop late; rm /etc/late.conf /run/systemd/system/late.service; systemctl daemon-reload");
 }
 
 /// A unit that is slow to be proven, and a file that owes its restart.
@@ -963,13 +1043,38 @@ fn a_lost_connection_loses_nothing(node: &Node) {
     }
 }
 
+/// A plan whose transaction lasts as long as /run/held is there, however slow the node is.
+fn held_plan(node: &Node) -> HostPlan {
+    node.root(
+        "touch /run/held; echo \"while test -e /run/held; do sleep 0.2; done\" >/etc/held.sh; \
+         printf \"[Service]\\nExecStartPre=/bin/sh /etc/held.sh\\nExecStart=/bin/sleep infinity\\n\" \
+         >/etc/systemd/system/held.service; systemctl daemon-reload",
+    );
+    let gate = Gate {
+        start_seconds: 300,
+        steady_seconds: 1,
+        cri_socket: None,
+    };
+    let restart = Step::RestartUnit {
+        name: "held.service".parse().unwrap(),
+        gate,
+    };
+    node.plan(
+        &[],
+        vec![change("service/held.service", &[], vec![restart])],
+    )
+}
+
 fn one_transaction_at_a_time(node: &Node) {
-    let plan = slow_plan(node, "first");
+    let plan = held_plan(node);
     let first = transaction();
-    node.begin_and_lose(&plan, &first, "intent 2");
+    node.begin_and_lose(&plan, &first, "intent 1");
+    while node.probe(&[]).owed.is_empty() {
+        std::thread::sleep(Duration::from_millis(200));
+    }
     let open = node.probe(&[]);
     assert_eq!(open.facts.open_transaction.as_deref(), Some(first.as_str()));
-    assert_eq!(open.owed, ["slow.service".parse().unwrap()]);
+    assert_eq!(open.owed, ["held.service".parse().unwrap()]);
     let second = node.apply(&node.plan(&[], Vec::new()));
     assert_eq!(second.refused(), "busy");
     let nonce = nonce();
@@ -978,7 +1083,9 @@ fn one_transaction_at_a_time(node: &Node) {
     assert!(error.to_string().contains("is running"), "{error}");
     let output = node.send(&purge_request(&nonce));
     assert!(parse_finished(&output, "purge", &nonce).is_err());
-    let ended = node.status(&first, &plan.questions);
+    let ended = node.status_of_held(&first, &plan.questions, || {
+        node.root("rm /run/held");
+    });
     assert_eq!(
         ended.status(),
         &FinalStatus::Committed,
@@ -986,6 +1093,7 @@ fn one_transaction_at_a_time(node: &Node) {
         ended.events
     );
     assert!(ended.events.contains(&JournalEvent::Heartbeat));
+    node.root("systemctl stop held.service; rm /etc/systemd/system/held.service /etc/held.sh; systemctl daemon-reload");
 }
 
 fn a_killed_transaction_is_known(node: &Node) {
@@ -1108,7 +1216,15 @@ fn purging_leaves_nothing(node: &Node) {
         node.root("find / -xdev -name \"*.hardstand*\" | wc -l"),
         "0"
     );
+    node.root("for unit in ssh gone; do echo x >/var/lib/hardstand/owed/$unit.service; done");
     let nonce = nonce();
+    let output = node.send(&purge_request(&nonce));
+    let error = parse_finished(&output, "purge", &nonce).unwrap_err();
+    assert!(
+        error.to_string().contains("restart of ssh.service"),
+        "{error}"
+    );
+    node.root("rm /var/lib/hardstand/owed/ssh.service");
     let output = node.send(&purge_request(&nonce));
     parse_finished(&output, "purge", &nonce).unwrap();
     assert_eq!(node.root("find / -xdev -name \"*hardstand*\" | xargs"), "");

@@ -9,7 +9,8 @@ use engine::facts::{Facts, Init};
 use engine::name::{HostName, ResourceId};
 use engine::plan::{Change, HostPlan, Inputs, Plan, Unplanned, Unreachable, Verdict};
 use engine::report::{
-    ChangeReport, ClusterStepReport, ClusterWideReport, HostOutcome, HostReport, Outcome, Report,
+    ChangeReport, ClusterStepReport, ClusterWideReport, HostOutcome, HostReport, Left, Outcome,
+    Report,
 };
 use engine::resource::{Action, Difference, Reason};
 use engine::source::Position;
@@ -483,7 +484,10 @@ pub(crate) fn report() -> Report {
         ),
         host_report(
             "node17",
-            HostOutcome::NotConverged(vec![id(sysctl)]),
+            HostOutcome::NotConverged(vec![Left {
+                resource: id(sysctl),
+                reason: "running is 0 instead of 1".to_owned(),
+            }]),
             &[(sysctl, Outcome::Done)],
         ),
         host_report(

@@ -108,7 +108,8 @@ fn seconds(step: &Step) -> u64 {
         | Step::SetSysctl { .. }
         | Step::LoadModule { .. }
         | Step::HoldPackage { .. }
-        | Step::UnholdPackage { .. } => 60,
+        | Step::UnholdPackage { .. }
+        | Step::OweRestart { .. } => 60,
     }
 }
 
@@ -218,6 +219,7 @@ impl Bundle {
             Step::DisableUnit { name } => format!("disable {name}"),
             Step::MaskUnit { name } => format!("mask {name}"),
             Step::UnmaskUnit { name } => format!("unmask {name}"),
+            Step::OweRestart { names } => format!("owe {}", units(names)),
             Step::StartUnit { name, gate } => gated("start", name, gate),
             Step::PauseUnit { name } => format!("pause {name}"),
             Step::StopUnit { name } => format!("stop {name}"),

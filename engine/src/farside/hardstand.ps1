@@ -685,6 +685,12 @@ function HsPurge {
         if ([IO.File]::Exists("$HsState\active")) {
             HsRefuse 'open' 'a transaction was interrupted; plan and apply once more, which ends it'
         }
+        HsForgetIdleDebts
+        $owed = @(HsEntries "$HsState\owed")
+        if ($owed.Count -gt 0) {
+            $unit = [IO.Path]::GetFileName($owed[0])
+            HsRefuse 'owed' "a restart of $unit is owed; plan and apply once more, or restart it and remove $($owed[0])"
+        }
         HsForgetTask
         [IO.Directory]::Delete($HsState, $true)
     }
@@ -1182,6 +1188,7 @@ function HsPerformStep([string[]]$words) {
         switch -CaseSensitive ($kind) {
             'write' { $done = HsDoWrite $words }
             'mkdir' { $done = HsDoMkdir $words }
+            'owe' { HsOwe $words[2]; $done = $true }
             'enable' { $done = HsDoEnable $words[2] }
             { @('start', 'restart') -ccontains $_ } { $done = HsDoGated $kind $words }
             default { $script:HsWhy = 'hardstand does not do this on Windows' }

@@ -30,17 +30,23 @@ pub use questions::probe_request;
 pub use windows::{WINDOWS_PROGRAM, windows_command};
 
 /// The program, as a bundle carries it and as it is sent to `sh -s` for all but a probe.
-pub const PROGRAM: &str = include_str!("hardstand.sh");
+pub const PROGRAM: &str = concat!(
+    include_str!("hardstand.sh"),
+    "\n",
+    include_str!("hardstand/transaction.sh"),
+    "\n",
+    include_str!("hardstand/steps.sh"),
+    "\n",
+    include_str!("hardstand/units.sh"),
+);
 
-/// The line of the program below which nothing is needed to answer a probe.
-const CUT: &str =
-    "\n# ================================== a probe is sent with what stands above this line";
+/// The part of the program that is all a probe needs.
+const PROBE_PART: &str = include_str!("hardstand.sh");
 
 /// The part of the program that answers a probe, without comments and indentation: it travels to every host each time,
 /// and a shell reads it there, some of them byte by byte.
 static PROBE_PROGRAM: LazyLock<String> = LazyLock::new(|| {
-    let part = PROGRAM.split_once(CUT).map_or(PROGRAM, |(part, _)| part);
-    let lines = part.lines().map(|line| line.trim_start_matches('\t'));
+    let lines = PROBE_PART.lines().map(|line| line.trim_start_matches('\t'));
     let code = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
     code.flat_map(|line| [line, "\n"]).collect()
 });
@@ -259,8 +265,7 @@ mod tests {
     fn nothing_that_means_something_is_left_out_of_a_probe() {
         // Quotes are closed on the line they were opened on, but for the newline itself; so no line that looks like a
         // comment is a part of a text, and no text loses its indentation.
-        let (part, _) = PROGRAM.split_once(CUT).expect("the program has a cut");
-        let (head, tail) = part.split_once("h_nl='\n'\n").expect("the newline");
+        let (head, tail) = PROBE_PART.split_once("h_nl='\n'\n").expect("the newline");
         for line in head.lines().chain(tail.lines()) {
             let line = line.trim_start_matches('\t');
             if !line.starts_with('#') {

@@ -15,6 +15,10 @@ use super::Nonce;
 /// The program, as a bundle carries it and as it is sent for all but a probe.
 pub const WINDOWS_PROGRAM: &str = include_str!("hardstand.ps1");
 
+/// The line of the program below which nothing is needed to answer a probe.
+const CUT: &str =
+    "\n# ================================== a probe is sent with what stands above this line";
+
 /// Makes a script block of the lines between the first marker and the second, and hands it those up to the third. An input
 /// that was cut off, or that is none of ours, runs nothing.
 const LOADER: &str = r"$ErrorActionPreference = 'Stop'
@@ -42,7 +46,7 @@ exit 0
 
 /// The part of the program that answers a probe, without comments and indentation. No text of it spans lines.
 static PROBE_PROGRAM: LazyLock<String> = LazyLock::new(|| {
-    let part = WINDOWS_PROGRAM.split_once(super::CUT);
+    let part = WINDOWS_PROGRAM.split_once(CUT);
     let part = part.map_or(WINDOWS_PROGRAM, |(part, _)| part);
     let lines = part.lines().map(str::trim_start);
     let code = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));

@@ -29,17 +29,17 @@ pub fn plan_host(
     host: &HostName,
     observed: &Observed,
 ) -> HostPlan {
-    let named = graph.ids();
-    let mut walk = Walk::new(observed, providers, drains(graph, observed));
-    walk.find_removals(named);
-    for (node, mut predecessors) in graph.nodes_with_predecessors() {
-        let removed = walk.remove_before(&node.id);
-        predecessors.extend(removed.iter().map(notifier));
-        walk.visit(&Visited::from(node), &predecessors);
+    let nothing = BTreeMap::new();
+    let mut walk = Walk::new(observed, providers, drains(graph, observed), &nothing);
+    walk.over(graph);
+    // What shares a file with others comes after the file, so what cannot be planned is found first.
+    let held_up = walk.all_held_up();
+    if !held_up.is_empty() {
+        walk = Walk::new(observed, providers, drains(graph, observed), &held_up);
+        walk.over(graph);
     }
-    walk.remove_rest();
-    walk.visit_unnamed(named);
     walk.unplanned.extend(unknown_records(observed));
+    note_debts(&mut walk.changes);
     let checks = check(graph, observed, &walk.changes);
     HostPlan {
         host: host.clone(),
@@ -115,6 +115,47 @@ fn restarts_kubelet(changes: &[Arc<Change>]) -> bool {
 fn loses_pods(changes: &[Arc<Change>]) -> bool {
     let loses = |change: &Arc<Change>| change.disruption == Disruption::PodLoss;
     changes.iter().any(loses)
+}
+
+/// Makes each change note the restarts that it is a reason for, before it does anything. A run that stops in between then
+/// leaves a host that knows what it owes.
+fn note_debts(changes: &mut [Arc<Change>]) {
+    let debts: Vec<(ResourceId, UnitName)> =
+        changes.iter().flat_map(|change| debts_of(change)).collect();
+    for change in changes {
+        let noted = |unit: &UnitName| change.steps.iter().any(|step| step.owes().contains(unit));
+        let mine = debts
+            .iter()
+            .filter(|(debtor, _)| *debtor == change.resource);
+        let names: BTreeSet<_> = mine
+            .map(|(_, unit)| unit)
+            .filter(|unit| !noted(unit))
+            .cloned()
+            .collect();
+        if !names.is_empty() {
+            let names = names.into_iter().collect();
+            Arc::make_mut(change)
+                .steps
+                .insert(0, Step::OweRestart { names });
+        }
+    }
+}
+
+/// Returns what makes the units of a change restart or reload, each with the unit.
+fn debts_of(change: &Change) -> impl Iterator<Item = (ResourceId, UnitName)> {
+    let units = change.steps.iter().filter_map(|step| match step {
+        Step::RestartUnit { name, .. } | Step::ReloadUnit { name, .. } => Some(name),
+        _ => None,
+    });
+    units.flat_map(|unit| {
+        change
+            .reasons
+            .iter()
+            .filter_map(move |reason| match reason {
+                Reason::NotifiedBy(debtor) => Some((debtor.clone(), unit.clone())),
+                _ => None,
+            })
+    })
 }
 
 /// Returns what stands for all that the host's records would tell, where they cannot be read.
@@ -211,6 +252,8 @@ struct Walk<'a> {
     observed: &'a Observed,
     providers: &'a [Box<dyn Provider>],
     drains: bool,
+    /// What an earlier walk could not plan.
+    known: &'a BTreeMap<ResourceId, Unplanned>,
     proposed: BTreeMap<ResourceId, Proposal>,
     /// For each resource, the changes that must succeed before anything that comes after it.
     awaited: BTreeMap<ResourceId, BTreeSet<ResourceId>>,
@@ -229,15 +272,21 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(observed: &'a Observed, providers: &'a [Box<dyn Provider>], drains: bool) -> Self {
+    fn new(
+        observed: &'a Observed,
+        providers: &'a [Box<dyn Provider>],
+        drains: bool,
+        known: &'a BTreeMap<ResourceId, Unplanned>,
+    ) -> Self {
         let owed = observed.owed.iter().cloned();
         Self {
             observed,
             providers,
             drains,
+            known,
             proposed: BTreeMap::new(),
             awaited: BTreeMap::new(),
-            held_up: BTreeSet::new(),
+            held_up: known.keys().cloned().collect(),
             dropped: BTreeSet::new(),
             removals: Vec::new(),
             concerned: owed.map(|unit| (unit, BTreeSet::new())).collect(),
@@ -248,7 +297,31 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Plans all resources of a graph, and what is no longer one of them.
+    fn over(&mut self, graph: &Graph) {
+        let named = graph.ids();
+        self.find_removals(named);
+        for (node, mut predecessors) in graph.nodes_with_predecessors() {
+            let removed = self.remove_before(&node.id);
+            predecessors.extend(removed.iter().map(notifier));
+            self.visit(&Visited::from(node), &predecessors);
+        }
+        self.remove_rest();
+        self.visit_unnamed(named);
+    }
+
+    fn all_held_up(&self) -> BTreeMap<ResourceId, Unplanned> {
+        let unplanned = self.unplanned.iter().cloned();
+        unplanned
+            .map(|unplanned| (unplanned.resource.clone(), unplanned))
+            .collect()
+    }
+
     fn visit(&mut self, node: &Visited<'_>, predecessors: &[Predecessor<'_>]) {
+        if let Some(unplanned) = self.known.get(&node.id) {
+            self.unplanned.push(unplanned.clone());
+            return;
+        }
         let receipt = self.observed.receipts.get(&node.id);
         let notified_by = self.notifiers(predecessors);
         let decision = node.resource.decide(&Situation {
@@ -257,6 +330,7 @@ impl<'a> Walk<'a> {
             notified_by: &notified_by,
             receipt,
             dropped: &self.dropped,
+            held_up: &self.held_up,
             drains: self.drains,
         });
         let awaited = self.awaited_by(predecessors);
@@ -364,6 +438,7 @@ impl<'a> Walk<'a> {
             notified_by: &[],
             receipt: Some(receipt),
             dropped: &self.dropped,
+            held_up: &self.held_up,
             drains: self.drains,
         };
         let provider = self
@@ -426,6 +501,10 @@ impl<'a> Walk<'a> {
 
     fn visit_removal(&mut self, receipt: &Receipt) {
         let resource = receipt.resource.clone();
+        if let Some(unplanned) = self.known.get(&resource) {
+            self.unplanned.push(unplanned.clone());
+            return;
+        }
         match self.decide_removal(receipt) {
             Verdicted::Converged => self.forgotten.push(resource),
             Verdicted::Change(proposal) => {
@@ -556,286 +635,4 @@ fn diffs_of(texts: &[TextChange]) -> BTreeMap<String, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::diagnostic::Problems;
-    use crate::facts::Facts;
-    use crate::name::SysctlKey;
-    use crate::question::{Answer, Question, SysctlState};
-    use crate::resource::{Declared, Relation};
-    use crate::source::{Sources, Span};
-    use crate::step::Gate;
-
-    /// A sysctl that should be 1, enough of a resource to plan with.
-    #[derive(Debug)]
-    struct One {
-        name: &'static str,
-        relations: Vec<Relation>,
-    }
-
-    impl One {
-        fn key(&self) -> SysctlKey {
-            format!("test.{}", self.name).parse().unwrap()
-        }
-    }
-
-    impl Resource for One {
-        fn id(&self) -> ResourceId {
-            ResourceId::new("one", self.name)
-        }
-
-        fn desired(&self) -> String {
-            "1".to_owned()
-        }
-
-        fn questions(&self) -> Vec<Question> {
-            vec![Question::Sysctl(self.key())]
-        }
-
-        fn relations(&self) -> Vec<Relation> {
-            self.relations.clone()
-        }
-
-        fn decide(&self, situation: &Situation<'_>) -> Result<Decision, Unanswered> {
-            let running = situation.observed.sysctl(&self.key())?;
-            Ok(match running {
-                SysctlState::Value(value) if value == "1" && situation.notified_by.is_empty() => {
-                    Decision::Converged
-                }
-                SysctlState::Value(value) if value == "1" => {
-                    let restart = Step::RestartUnit {
-                        name: "test.service".parse().unwrap(),
-                        gate: Gate {
-                            start_seconds: 1,
-                            steady_seconds: 1,
-                            cri_socket: None,
-                        },
-                    };
-                    let mut proposal = Proposal::new(Action::Restart, vec![restart]);
-                    proposal.reasons = situation
-                        .notified_by
-                        .iter()
-                        .cloned()
-                        .map(Reason::NotifiedBy)
-                        .collect();
-                    Decision::Change(proposal)
-                }
-                SysctlState::Value(value) => {
-                    let mut proposal = Proposal::new(Action::Update, Vec::new());
-                    if self.name == "pods" {
-                        proposal.disruption = Disruption::PodLoss;
-                    }
-                    Decision::Change(proposal.difference("running", value, "1"))
-                }
-                SysctlState::Absent => Decision::Change(Proposal::new(Action::Create, Vec::new())),
-                SysctlState::Unreadable(reason) => Decision::Refused {
-                    reason: reason.clone(),
-                    help: None,
-                },
-            })
-        }
-    }
-
-    /// Plans ones: each row is a name, its edges (`-x` requires, `+x` notifies), and its running value.
-    fn plan(rows: &[(&'static str, &str, &str)], receipts: &[(&str, &str)]) -> HostPlan {
-        let (graph, observed) = ones(rows, receipts);
-        plan_host(&graph, &[], &"node".parse().unwrap(), &observed)
-    }
-
-    fn ones(rows: &[(&'static str, &str, &str)], receipts: &[(&str, &str)]) -> (Graph, Observed) {
-        let mut sources = Sources::default();
-        let source = sources.add("spec.yaml", "x");
-        let span = Span {
-            source,
-            start: 0,
-            end: 1,
-        };
-        let mut answers = BTreeMap::new();
-        let mut declared = Vec::new();
-        for (name, edges, running) in rows {
-            let relations = edges
-                .split_whitespace()
-                .map(|edge| {
-                    let (kind, target) = edge.split_at(1);
-                    let edge = if kind == "-" {
-                        Edge::Requires
-                    } else {
-                        Edge::Notifies
-                    };
-                    Relation {
-                        edge,
-                        target: ResourceId::new("one", target),
-                    }
-                })
-                .collect();
-            let one = One { name, relations };
-            let state = match *running {
-                "" => SysctlState::Absent,
-                "!" => SysctlState::Unreadable("not readable".to_owned()),
-                value => SysctlState::Value(value.to_owned()),
-            };
-            answers.insert(Question::Sysctl(one.key()), Answer::Sysctl(state));
-            declared.push(Declared {
-                resource: Box::new(one),
-                span,
-                written: Vec::new(),
-            });
-        }
-        let mut problems = Problems::default();
-        let graph = Graph::build(declared, &sources, &mut problems);
-        assert!(!problems.has_errors());
-        let receipts = receipts
-            .iter()
-            .map(|(name, desired)| {
-                let resource = ResourceId::new("one", name);
-                let receipt = Receipt {
-                    resource: resource.clone(),
-                    created: false,
-                    desired: crate::name::Digest::of(desired.as_bytes()),
-                    questions: Vec::new(),
-                };
-                (resource, receipt)
-            })
-            .collect();
-        let observed = Observed {
-            facts: Facts::default(),
-            answers,
-            receipts,
-            owed: Vec::new(),
-            guards: Vec::new(),
-            cluster: None,
-        };
-        (graph, observed)
-    }
-
-    #[test]
-    fn a_host_whose_cluster_could_not_be_asked_is_planned_whole_or_not_at_all() {
-        let drain = Cluster {
-            drain: Some(crate::cluster::Drain {
-                timeout_seconds: 1,
-                delete_empty_dir_data: false,
-                force: false,
-                grace_period_seconds: None,
-            }),
-            ..Cluster::default()
-        };
-        let edits = Cluster {
-            cgroup_driver: Some("systemd".to_owned()),
-            edit_kubelet_config: true,
-            ..Cluster::default()
-        };
-        let loses = [("a", "", "0"), ("pods", "", "0")];
-        let harmless = [("a", "", "0"), ("pods", "", "1")];
-        for (cluster, rows, n_changes, why) in [
-            (&drain, &loses, 0, Some("would be drained")),
-            (&drain, &harmless, 1, None),
-            (&Cluster::default(), &loses, 2, None),
-            (&edits, &harmless, 0, Some("comes before its nodes")),
-        ] {
-            let (graph, observed) = ones(rows, &[]);
-            let graph = graph.in_cluster(Some(cluster.clone()));
-            let plan = plan_host_alone(&graph, &[], &"node".parse().unwrap(), &observed);
-            assert_eq!(plan.changes.len(), n_changes, "{plan:#?}");
-            assert_eq!(
-                plan.unplanned.len(),
-                usize::from(why.is_some()),
-                "{plan:#?}"
-            );
-            for (unplanned, why) in plan.unplanned.iter().zip(why) {
-                assert_eq!(unplanned.verdict, Verdict::Unknown);
-                assert!(unplanned.reason.contains(why), "{unplanned:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn what_is_as_desired_has_no_change() {
-        let plan = plan(&[("a", "", "1")], &[]);
-        assert_eq!(plan.changes, []);
-        assert_eq!(plan.unchanged, [ResourceId::new("one", "a")]);
-    }
-
-    #[test]
-    fn records_tell_drift_from_a_changed_spec() {
-        for (receipts, reason) in [
-            (&[][..], Reason::Differs),
-            (&[("a", "1")][..], Reason::Drifted),
-            (&[("a", "2")][..], Reason::SpecChanged),
-        ] {
-            let plan = plan(&[("a", "", "0")], receipts);
-            assert_eq!(plan.changes[0].reasons, [reason]);
-        }
-    }
-
-    #[test]
-    fn a_notified_resource_changes_and_says_by_whom() {
-        let plan = plan(&[("config", "+service", "0"), ("service", "", "1")], &[]);
-        let config = ResourceId::new("one", "config");
-        let restart = &plan.changes[1];
-        assert_eq!(restart.action, Action::Restart);
-        assert_eq!(restart.reasons, [Reason::NotifiedBy(config.clone())]);
-        assert_eq!(restart.requires, [config]);
-    }
-
-    #[test]
-    fn waiting_reaches_through_what_does_not_change() {
-        let plan = plan(&[("a", "", "0"), ("b", "-a", "1"), ("c", "-b", "0")], &[]);
-        assert_eq!(plan.changes[1].requires, [ResourceId::new("one", "a")]);
-    }
-
-    #[test]
-    fn what_requires_the_refused_is_held_up_and_the_rest_goes_on() {
-        let plan = plan(
-            &[
-                ("a", "", "!"),
-                ("b", "-a", "0"),
-                ("c", "-b", "0"),
-                ("d", "", "0"),
-            ],
-            &[],
-        );
-        let held_up: Vec<_> = plan
-            .unplanned
-            .iter()
-            .map(|unplanned| (unplanned.resource.name(), unplanned.verdict))
-            .collect();
-        assert_eq!(
-            held_up,
-            [
-                ("a", Verdict::Refused),
-                ("b", Verdict::Unknown),
-                ("c", Verdict::Unknown)
-            ]
-        );
-        assert_eq!(plan.changes.len(), 1);
-    }
-
-    #[test]
-    fn nothing_restarts_with_a_configuration_that_is_refused() {
-        let plan = plan(
-            &[
-                ("config", "+service", "!"),
-                ("other", "+service", "0"),
-                ("service", "", "1"),
-            ],
-            &[],
-        );
-        let changed: Vec<_> = plan
-            .changes
-            .iter()
-            .map(|change| change.resource.name())
-            .collect();
-        assert_eq!(changed, ["other"]);
-        assert_eq!(
-            plan.unplanned[1].reason,
-            "it would restart with one/config, which cannot be planned"
-        );
-    }
-
-    #[test]
-    fn a_record_of_what_was_not_created_is_forgotten() {
-        let plan = plan(&[], &[("old", "1")]);
-        assert_eq!(plan.forgotten, [ResourceId::new("one", "old")]);
-        assert_eq!(plan.changes, []);
-    }
-}
+mod tests;

@@ -228,11 +228,42 @@ impl HostPlan {
 }
 
 impl Change {
+    /// Returns why it changes, in words.
+    pub fn why(&self) -> String {
+        let differences = self.differences.iter().map(|it| match it.before.as_str() {
+            "" => format!("{} is not yet {}", it.attribute, shown(&it.after)),
+            before => format!(
+                "{} is {before} instead of {}",
+                it.attribute,
+                shown(&it.after)
+            ),
+        });
+        let owed = self.reasons.iter().filter_map(|reason| match reason {
+            Reason::Owed(since) => Some(format!("a restart is owed since {since}")),
+            Reason::NotifiedBy(resource) => Some(format!("{resource} changes")),
+            Reason::Differs | Reason::Drifted | Reason::SpecChanged | Reason::NoLongerNamed => None,
+        });
+        let condition = self.condition.iter().cloned();
+        let all: Vec<_> = differences.chain(owed).chain(condition).collect();
+        match all.is_empty() {
+            true => "it would change again".to_owned(),
+            false => all.join("; "),
+        }
+    }
+
     /// Returns whether it is a plain change or depends on something.
     pub fn verdict(&self) -> Verdict {
         match self.condition {
             Some(_) => Verdict::Conditional,
             None => Verdict::Change,
         }
+    }
+}
+
+/// Returns a value of a difference; an empty one says that there will be nothing.
+fn shown(value: &str) -> &str {
+    match value {
+        "" => "absent",
+        value => value,
     }
 }

@@ -4,6 +4,7 @@ use super::*;
 use crate::check::Checked;
 use crate::cluster::KubeletConfigEdit;
 use crate::facts::Facts;
+use crate::report::Left;
 use crate::step::Step;
 
 /// A plan of one host that sets a sysctl, writes a file of some size, and cannot tell about a module.
@@ -216,4 +217,33 @@ fn a_saved_plan_that_hangs_together_badly_is_refused() {
         let error = Plan::from_bytes(changed.as_bytes()).unwrap_err();
         assert!(error.to_string().contains(expected), "{from}: {error}");
     }
+}
+
+#[test]
+fn what_is_left_after_an_apply_is_named_with_its_reason() {
+    let applied = host("a", "60");
+    let mut again = host("a", "60");
+    again.changes.truncate(1);
+    again.unplanned.push(Unplanned {
+        resource: "service/x.service".parse().unwrap(),
+        verdict: Verdict::Refused,
+        reason: "it is masked".to_owned(),
+        help: None,
+        source: None,
+    });
+    let left: Vec<_> = Left::of(&applied, &again)
+        .into_iter()
+        .map(|left| format!("{}: {}", left.resource, left.reason))
+        .collect();
+    assert_eq!(
+        left,
+        [
+            "sysctl/vm.swappiness: running is 60 instead of 1",
+            "service/x.service: it is masked",
+        ],
+        "what could not be planned before is not news"
+    );
+    again.changes.clear();
+    again.unplanned.pop();
+    assert_eq!(Left::of(&applied, &again), []);
 }

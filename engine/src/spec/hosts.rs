@@ -208,22 +208,23 @@ impl<'a> SpecSet<'a> {
         if let Some(sections) = self.results.get(&values) {
             return sections.clone();
         }
-        let is_complete = values.iter().all(Option::is_some);
-        let sections = self.put_in(host, is_complete, loaded, reports);
+        let sections = self.put_in(host, loaded, reports);
         let sections = Arc::new(sections);
         self.results.insert(values, sections.clone());
         sections
     }
 
+    /// Returns the sections with the host's variables put in. One that lacks a variable is not checked: what would be wrong
+    /// with it is not known.
     fn put_in(
         &self,
         host: &Host,
-        is_complete: bool,
         loaded: &Loaded,
         reports: &mut Reports,
     ) -> BTreeMap<String, Node> {
         let mut sections = BTreeMap::new();
         for (name, node) in &self.merged.sections {
+            let is_complete = vars::used(node).iter().all(|name| host.var(name).is_some());
             let mut node = vars::replace(node, &|name| host.var(name));
             if let Some(schema) = loaded.schemas.get(name.as_str()).filter(|_| is_complete) {
                 schema::conform(&mut node, schema);

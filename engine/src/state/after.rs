@@ -142,6 +142,7 @@ impl<'a> State<'a> {
                 self.unit_with(name, &[("ActiveState", "active"), ("SubState", "running")]);
                 self.doubt(|question| matches!(question, Question::Cri(_)));
             }
+            Step::OweRestart { .. } => {}
             Step::StopUnit { name } | Step::PauseUnit { name, .. } => {
                 self.unit_with(name, &[("ActiveState", "inactive"), ("SubState", "dead")]);
                 self.doubt(|question| matches!(question, Question::Cri(_)));

@@ -264,6 +264,7 @@ impl Partner {
             notified_by: &[],
             receipt: None,
             dropped: &BTreeSet::new(),
+            held_up: &BTreeSet::new(),
             drains: false,
         };
         match self {

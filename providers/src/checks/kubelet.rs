@@ -202,6 +202,7 @@ fn kernel_defaults(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswe
         notified_by: &[],
         receipt: None,
         dropped: &BTreeSet::new(),
+        held_up: &BTreeSet::new(),
         drains: false,
     };
     let obstacles = obstacles(&situation)?;

@@ -42,6 +42,7 @@ fn swap(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswered> {
         notified_by: &[],
         receipt: None,
         dropped: &BTreeSet::new(),
+        held_up: &BTreeSet::new(),
         drains: false,
     };
     let found = |message: String| {

@@ -1,46 +1,9 @@
 //! Versions of Docker Engine and of cri-dockerd, and which go together.
 
-use std::fmt;
+use crate::runtime::{KubernetesVersion, Refusal, Spoken};
 
-use crate::runtime::{KubernetesVersion, Refusal, Spoken, leading_number};
-
-/// A version of Docker Engine or of cri-dockerd, whatever a distribution appended to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Version {
-    major: u32,
-    minor: u32,
-    patch: u32,
-}
-
-impl Version {
-    const fn new(major: u32, minor: u32, patch: u32) -> Self {
-        Self {
-            major,
-            minor,
-            patch,
-        }
-    }
-
-    /// Reads what a package says, such as `20.10.24+dfsg1-1+deb12u1`, `5:29.0.1-1~debian.13~trixie` or
-    /// `0.3.16~3-0~debian-bookworm`.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        let upstream = text.split_once(':').map_or(text, |(_epoch, rest)| rest);
-        let upstream = upstream.strip_prefix('v').unwrap_or(upstream);
-        let (major, rest) = leading_number(upstream)?;
-        let (minor, rest) = leading_number(rest.strip_prefix('.')?)?;
-        let patch = match rest.strip_prefix('.') {
-            Some(rest) => leading_number(rest)?.0,
-            None => 0,
-        };
-        Some(Self::new(major, minor, patch))
-    }
-}
-
-impl fmt::Display for Version {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}.{}", self.major, self.minor, self.patch)
-    }
-}
+/// A version of Docker Engine or of cri-dockerd.
+pub(crate) use crate::runtime::Release as Version;
 
 /// Refuses a Docker Engine whose `daemon.json` is not known here.
 pub(crate) fn check_docker(docker: Version) -> Result<(), Refusal> {
@@ -123,22 +86,6 @@ pub(crate) fn pause_tag(cri_dockerd: Version) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn versions_of_packages_are_read() {
-        for (text, expected) in [
-            ("20.10.24+dfsg1-1+deb12u1+b2", "20.10.24"),
-            ("26.1.5+dfsg1-9+b9", "26.1.5"),
-            ("5:29.0.1-1~debian.13~trixie", "29.0.1"),
-            ("0.3.16~3-0~debian-bookworm", "0.3.16"),
-            ("v0.4.3", "0.4.3"),
-        ] {
-            assert_eq!(Version::parse(text).unwrap().to_string(), expected);
-        }
-        for text in ["", "latest", "20", "1.x"] {
-            assert_eq!(Version::parse(text), None, "{text}");
-        }
-    }
 
     #[test]
     fn what_does_not_go_together_is_refused() {

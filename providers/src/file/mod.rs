@@ -6,6 +6,7 @@
 mod compile;
 mod refusal;
 mod resource;
+pub(crate) mod shared;
 mod target;
 #[cfg(test)]
 mod tests;

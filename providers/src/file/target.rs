@@ -190,7 +190,7 @@ impl FileTarget {
         self.read_by
             .iter()
             .filter(|unit| match situation.observed.unit(unit) {
-                Ok(state) => is_running(state) || (!state.exists() && installs(situation.proposed)),
+                Ok(state) => is_running(state) || installs(situation.proposed),
                 Err(_) => true,
             })
             .cloned()

@@ -71,7 +71,9 @@ fn docker_stops_before_containerd_starts_and_the_kubelet_comes_last() {
     let docker = change(&plan, "migration/docker");
     assert_eq!(docker.disruption, Disruption::PodLoss);
     let is_pause = |step: &Step| matches!(step, Step::PauseUnit { name } if name.as_str() == "kubelet.service");
-    assert!(docker.steps.first().is_some_and(is_pause), "{docker:#?}");
+    let kubelet: engine::name::UnitName = "kubelet.service".parse().unwrap();
+    assert_eq!(docker.steps[0].owes(), [kubelet]);
+    assert!(is_pause(&docker.steps[1]), "{docker:#?}");
     assert!(plan.drains(), "{plan:#?}");
     let flags = &change(&plan, "endpoint/kubelet").diffs["/var/lib/kubelet/kubeadm-flags.env"];
     assert!(

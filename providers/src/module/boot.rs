@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use engine::name::{ModuleName, ResourceId};
+use engine::name::ModuleName;
 use engine::question::{Observed, Question, Unanswered};
-use engine::resource::{Proposal, Situation};
+use engine::resource::Situation;
 
 use crate::confdir::{self, Fragment, Line};
 
@@ -52,22 +52,20 @@ pub(crate) fn questions() -> Vec<Question> {
 }
 
 impl<'a> Boot<'a> {
-    /// Reads what a host will have once the earlier resources are changed.
+    /// Reads what a host will have once the plan is carried out.
     pub(crate) fn after(situation: &Situation<'a>) -> Result<Self, Unanswered> {
-        let (observed, proposed) = (situation.observed, situation.proposed);
         Ok(Self {
-            load: confdir::fragments(observed, proposed, &LOAD_DIRECTORIES)?,
-            modprobe: confdir::fragments(observed, proposed, &MODPROBE_DIRECTORIES)?,
-            command_line: &observed.facts.kernel_command_line,
+            load: confdir::fragments_after(situation, &LOAD_DIRECTORIES)?,
+            modprobe: confdir::fragments_after(situation, &MODPROBE_DIRECTORIES)?,
+            command_line: &situation.observed.facts.kernel_command_line,
         })
     }
 
     /// Reads what a host has as it is.
     pub(crate) fn of_host(observed: &'a Observed) -> Result<Self, Unanswered> {
-        static NOTHING: BTreeMap<ResourceId, Proposal> = BTreeMap::new();
         Ok(Self {
-            load: confdir::fragments(observed, &NOTHING, &LOAD_DIRECTORIES)?,
-            modprobe: confdir::fragments(observed, &NOTHING, &MODPROBE_DIRECTORIES)?,
+            load: confdir::fragments(observed, &LOAD_DIRECTORIES)?,
+            modprobe: confdir::fragments(observed, &MODPROBE_DIRECTORIES)?,
             command_line: &observed.facts.kernel_command_line,
         })
     }

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use engine::diagnostic::{Diagnostic, Problems};
 use engine::name::{ModuleName, ResourceId};
-use engine::resource::{Declared, Sections};
+use engine::resource::{Declared, Resource, Sections};
 use engine::spec::Node;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::resource::Module;
 use super::{LOAD_FILE, OPTIONS_FILE, boot};
-use crate::file::managed_file;
+use crate::file::FileTarget;
+use crate::file::shared::{Part, SharedFile};
 use crate::section::{constant_path, decode, files_below, items, written};
 
 /// First lines of both files.
@@ -154,28 +155,37 @@ fn checked_option(
 
 /// Returns the files that all modules share.
 fn shared_files(modules: &[&Module], section: &Node) -> Vec<Declared> {
-    if modules.is_empty() {
-        return Vec::new();
-    }
-    let mut load = HEADER.to_owned();
-    let mut options = HEADER.to_owned();
-    for module in modules {
-        load += &format!("{}\n", module.name);
-        if !module.options.is_empty() {
-            options += &format!("{}\n", module.options_line());
-        }
-    }
-    let has_options = modules.iter().any(|module| !module.options.is_empty());
-    [
-        Some((LOAD_FILE, load)),
-        has_options.then_some((OPTIONS_FILE, options)),
-    ]
-    .into_iter()
-    .flatten()
-    .map(|(path, text)| Declared {
-        resource: Box::new(managed_file(constant_path(path), text.into_bytes())),
-        span: section.span,
-        written: Vec::new(),
-    })
-    .collect()
+    let part = |module: &Module, subject: String, line: String| Part {
+        resource: module.id(),
+        subject,
+        line,
+    };
+    let load = modules
+        .iter()
+        .map(|module| part(module, module.name.to_string(), module.name.to_string()))
+        .collect();
+    let options: Vec<_> = modules
+        .iter()
+        .filter(|module| !module.options.is_empty())
+        .map(|module| {
+            part(
+                module,
+                format!("options {}", module.name),
+                module.options_line(),
+            )
+        })
+        .collect();
+    let files = [(LOAD_FILE, load), (OPTIONS_FILE, options)].into_iter();
+    files
+        .filter(|(_, parts)| !parts.is_empty())
+        .map(|(path, parts)| Declared {
+            resource: Box::new(SharedFile {
+                target: FileTarget::new(constant_path(path)),
+                header: HEADER,
+                parts,
+            }),
+            span: section.span,
+            written: Vec::new(),
+        })
+        .collect()
 }

@@ -90,6 +90,9 @@ impl Module {
         if !present && !state.available && !self.comes_with_package(situation) {
             return Ok(self.not_available());
         }
+        if let Some(refused) = self.overridden(&boot, situation) {
+            return Ok(refused);
+        }
         if !present && loading_is_disabled(situation)? {
             return Ok(refused(
                 format!(
@@ -118,7 +121,7 @@ impl Module {
         if !boot.loads(&self.name) {
             proposal = proposal.difference("boot", "not loaded", "loaded");
         }
-        proposal = self.compare_options(proposal, state, &boot);
+        proposal = self.compare_options(proposal, state);
         if proposal.differences.is_empty() {
             return Ok(Decision::Converged);
         }
@@ -128,14 +131,30 @@ impl Module {
         Ok(Decision::Change(proposal))
     }
 
-    /// Adds the options that differ: those of the loaded module, and those that another file sets after ours.
-    fn compare_options(
-        &self,
-        mut proposal: Proposal,
-        state: &ModuleState,
-        boot: &Boot<'_>,
-    ) -> Proposal {
+    /// Refuses an option that would not last: our line is among the others, so only one that is read after it can win.
+    fn overridden(&self, boot: &Boot<'_>, situation: &Situation<'_>) -> Option<Decision> {
+        if situation
+            .held_up
+            .contains(&ResourceId::new("file", OPTIONS_FILE))
+        {
+            return None;
+        }
         let at_boot = boot.options(&self.name);
+        self.options.iter().find_map(|(name, wanted)| {
+            let (value, place) = at_boot.get(name.as_str())?;
+            (!same_option(value, wanted)).then(|| {
+                refused(
+                    format!(
+                        "its option {name}={value} is set by {place}, which is read after ours"
+                    ),
+                    "remove that line, or name the file in `files` with `state: absent`",
+                )
+            })
+        })
+    }
+
+    /// Adds the options with which it is loaded and that differ.
+    fn compare_options(&self, mut proposal: Proposal, state: &ModuleState) -> Proposal {
         for (name, wanted) in &self.options {
             let running = state.parameters.get(name).filter(|_| state.loaded);
             if let Some(running) = running.filter(|running| !same_option(running, wanted)) {
@@ -145,14 +164,6 @@ impl Module {
                     "the module is loaded with other options; they change when it is loaded again, at the next boot"
                         .to_owned(),
                 );
-            }
-            if let Some((value, place)) = at_boot.get(name.as_str())
-                && !same_option(value, wanted)
-            {
-                proposal = proposal.difference(&format!("boot option {name}"), *value, wanted);
-                proposal.condition = Some(format!(
-                    "option {name}={value} is set by {place}, which is read after ours"
-                ));
             }
         }
         proposal

@@ -1,11 +1,12 @@
 //! Tests of modules: what counts as present, what keeps one from being loaded at boot, and options.
 
-use crate::testing::{Machine, change, compile, summary};
+use crate::testing::{Machine, change, compile, summary, written};
 use engine::plan::Verdict;
 use engine::question::FileState;
 use engine::step::{Disruption, Step};
 
 const SPEC: &str = "modules: [overlay]";
+const LOAD: &str = "/etc/modules-load.d/hardstand.conf";
 
 fn available() -> Machine {
     Machine::debian().module("overlay", |module| module.available = true)
@@ -202,10 +203,10 @@ fn options_take_effect_when_a_module_is_loaded() {
     let plan = host("64")
         .file("/etc/modprobe.d/zz.conf", "options loop max_loop=8")
         .plan(spec);
-    let condition = change(&plan, "module/loop").condition.clone().unwrap();
-    assert!(
-        condition.contains("/etc/modprobe.d/zz.conf:1"),
-        "{condition}"
+    let reason = &plan.unplanned[0].reason;
+    assert_eq!(
+        reason,
+        "its option max_loop=8 is set by /etc/modprobe.d/zz.conf:1, which is read after ours"
     );
 }
 
@@ -242,4 +243,39 @@ fn loading_comes_after_the_options() {
     };
     assert!(content.bytes().ends_with(b"\noptions overlay metacopy=1\n"));
     assert_eq!(change(&plan, "module/overlay").requires.len(), 2);
+}
+
+#[test]
+fn a_module_that_is_refused_is_not_named_to_the_boot() {
+    let spec = "modules: [overlay, no_such_module, {name: loop, options: {max_loop: 64}}]";
+    let mut host = available()
+        .module("loop", |module| module.available = true)
+        .file("/etc/modprobe.d/cis.conf", "blacklist loop\n");
+    let plan = host.plan(spec);
+    let refused: Vec<_> = plan.unplanned.iter().map(|it| it.resource.name()).collect();
+    assert_eq!(refused, ["no_such_module", "loop"]);
+    let text = written(&plan, LOAD);
+    assert!(text.ends_with(".\noverlay\n"), "{text}");
+    let condition = change(&plan, &format!("file/{LOAD}")).condition.clone();
+    assert_eq!(
+        condition.as_deref(),
+        Some(
+            "what it says of module/no_such_module, module/loop stays as it is, since that cannot be planned"
+        )
+    );
+    assert_eq!(plan.changes.len(), 2, "no file of options: {plan:#?}");
+    host.apply(&plan);
+    let again = host.plan(spec);
+    assert_eq!(again.changes, []);
+    assert_eq!(again.unplanned, plan.unplanned);
+}
+
+#[test]
+fn a_module_that_is_refused_later_keeps_its_line() {
+    let mut host = available();
+    host.converge(SPEC);
+    let host = host.file("/etc/modprobe.d/cis.conf", "blacklist overlay\n");
+    let plan = host.plan(SPEC);
+    assert_eq!(plan.changes, []);
+    assert_eq!(plan.unplanned.len(), 1);
 }

@@ -2,7 +2,7 @@
 //!
 //! Each runtime is a module of its own with a function `compile`, which turns its field of `runtime` into resources. Here
 //! is what does not depend on which one it is: the sections themselves (`section`), the Kubernetes version and its pause
-//! image (`version`), the versions of the CRI (`cri`), the guard of nodes that have joined a cluster (`joined`), packages that
+//! image (`version`), releases of programs (`release`), the versions of the CRI (`cri`), the guard of nodes that have joined a cluster (`joined`), packages that
 //! the spec lists (`package`), and the ends of a weighing (`refusal`).
 
 mod authority;
@@ -13,6 +13,7 @@ mod joined;
 mod package;
 mod prerequisites;
 mod refusal;
+mod release;
 mod section;
 mod socket;
 #[cfg(test)]
@@ -33,6 +34,7 @@ pub(crate) use defaults::{Defaults, GUARDED, SYSTEMD, UNIT};
 pub(crate) use joined::{DriverChange, has_joined, is_joined, joined_marks};
 pub(crate) use package::{listed_package, package_id, planned_version};
 pub(crate) use refusal::{Refusal, Stop};
+pub(crate) use release::Release;
 pub(crate) use section::{CgroupDriver, check_image, decode};
 pub(crate) use socket::canonical;
 pub(crate) use version::{KubernetesVersion, leading_number};

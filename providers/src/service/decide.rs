@@ -268,6 +268,13 @@ fn propose(
             });
             proposal.disruption = service.disruption;
         }
+        // A package of this plan may start it before its configuration is in place.
+        None if starts && !situation.notified_by.is_empty() && installs(situation.proposed) => {
+            steps.push(Step::RestartUnit {
+                name: name(),
+                gate: gate(),
+            });
+        }
         None if starts => steps.push(Step::StartUnit {
             name: name(),
             gate: gate(),
@@ -308,7 +315,9 @@ fn refresh(
     situation: &Situation<'_>,
 ) -> Result<Option<Refresh>, Unanswered> {
     let owes = situation.owes(&service.unit);
-    if !is_running(state) {
+    // What is on its way down may be in the middle of the very restart that is owed.
+    let restarts = owes && state.property("ActiveState") == "deactivating";
+    if !is_running(state) && !restarts {
         let starts = service.wishes.active == Some(true);
         return Ok((owes && starts).then(|| Refresh {
             how: OnChange::Restart,

@@ -125,6 +125,15 @@ fn a_restart_that_is_owed_is_not_lost() {
     let mut stopped = converged();
     stopped.owed.insert("x.service".into());
     let newer = converged().with_file("/etc/x.conf", |file| file.modified = 1_800_000_000);
+    let on_its_way_down = stopped
+        .clone()
+        .unit("x.service", &[("ActiveState", "deactivating")]);
+    let plan = on_its_way_down.plan("services: [{name: x.service}]");
+    assert_eq!(
+        change(&plan, "service/x.service").action,
+        Action::Restart,
+        "it may be in the middle of the restart that is owed"
+    );
     for (name, mut host) in [("owed", stopped), ("newer", newer)] {
         let plan = host.plan(WITH_CONFIG);
         let service = change(&plan, "service/x.service");
@@ -132,6 +141,52 @@ fn a_restart_that_is_owed_is_not_lost() {
         assert!(matches!(&service.reasons[..], [Reason::Owed(_)]), "{name}");
         host.converge(WITH_CONFIG);
     }
+}
+
+#[test]
+fn a_run_that_stops_anywhere_leaves_a_host_that_knows_what_it_owes() {
+    for notifier in [
+        "packages: [{name: x-data, notifies: [service/x.service]}]",
+        "sysctls: {vm.swappiness: {value: 10, notifies: [service/x.service]}}",
+        "modules: [{name: overlay, notifies: [service/x.service]}]",
+        "files: [{path: /etc/x.conf, content: a, notifies: [service/x.service]}]",
+    ] {
+        let spec = format!("{notifier}\nservices: [{{name: x.service}}]");
+        let host = Machine::debian()
+            .sysctl("vm.swappiness", "60")
+            .module("overlay", |module| module.available = true)
+            .package("x-data", |package| package.candidate = Some("1".into()))
+            .unit("x.service", &[]);
+        let plan = host.plan(&spec);
+        for done in 1..plan.changes.len() {
+            let mut begun = plan.clone();
+            begun.changes.truncate(done);
+            let mut host = host.clone();
+            host.apply(&begun);
+            let restart = change(&host.plan(&spec), "service/x.service").clone();
+            assert_eq!(restart.action, Action::Restart, "{spec} after {done}");
+            host.converge(&spec);
+            assert!(host.owed.is_empty());
+        }
+    }
+}
+
+#[test]
+fn what_a_package_may_start_early_is_restarted_with_its_configuration() {
+    let spec = "packages: [x-data]
+files: [{path: /etc/x.conf, content: a, requires: [package/x-data], notifies: [service/x.service]}]
+services: [{name: x.service, active: true}]";
+    let mut host = Machine::debian()
+        .package("x-data", |package| package.candidate = Some("1".into()))
+        .unit("x.service", &[("ActiveState", "inactive")]);
+    let plan = host.converge(spec);
+    let owes = change(&plan, "file//etc/x.conf").steps[0].owes();
+    assert_eq!(owes.len(), 1);
+    let steps = &change(&plan, "service/x.service").steps;
+    assert!(
+        matches!(&steps[..], [Step::RestartUnit { .. }]),
+        "{steps:?}"
+    );
 }
 
 #[test]

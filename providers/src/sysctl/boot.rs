@@ -4,11 +4,9 @@
 //! end; `-key` alone excludes a key; a pattern sets only keys that no line names. `/etc/sysctl.conf` counts only through
 //! the link that some distributions ship.
 
-use std::collections::BTreeMap;
-
-use engine::name::{ResourceId, SysctlKey};
+use engine::name::SysctlKey;
 use engine::question::{Observed, Question, Unanswered};
-use engine::resource::{Proposal, Situation};
+use engine::resource::Situation;
 
 use super::value::canonical;
 use crate::confdir::{self, Fragment, Line};
@@ -39,13 +37,12 @@ pub(crate) fn questions() -> Vec<Question> {
 
 /// Reads what a host has as it is.
 pub(crate) fn of_host(observed: &Observed) -> Result<Vec<Fragment<'_>>, Unanswered> {
-    static NOTHING: BTreeMap<ResourceId, Proposal> = BTreeMap::new();
-    confdir::fragments(observed, &NOTHING, &DIRECTORIES)
+    confdir::fragments(observed, &DIRECTORIES)
 }
 
-/// Reads what a host will have once the earlier resources are changed.
+/// Reads what a host will have once the plan is carried out.
 pub(crate) fn fragments<'a>(situation: &Situation<'a>) -> Result<Vec<Fragment<'a>>, Unanswered> {
-    confdir::fragments(situation.observed, situation.proposed, &DIRECTORIES)
+    confdir::fragments_after(situation, &DIRECTORIES)
 }
 
 /// Returns what sets a key, under this or another of its names; none if nothing does. The fragments come in the order

@@ -9,6 +9,7 @@ use super::boot::{self, Assignment};
 use super::key;
 use super::value::{canonical, number};
 use crate::confdir::{self, Fragment};
+use crate::file::shared::{self, Part};
 use crate::file::{FileTarget, refused};
 use crate::section::requires;
 
@@ -83,7 +84,7 @@ impl Resource for Sysctl {
         let mut targets = vec![self.file.clone()];
         targets.extend(self.after.iter().cloned());
         targets.extend(key::module(&self.key).map(|module| ResourceId::new("module", module)));
-        if self.key.as_str().starts_with("net.ipv4.") && !key::is_forwarding(&self.key) {
+        if self.key.as_str().starts_with("net.ipv4.conf.") && !key::is_forwarding(&self.key) {
             targets.extend(key::forwarding().map(|name| ResourceId::new("sysctl", name)));
         }
         targets.into_iter().map(requires).collect()
@@ -108,6 +109,12 @@ impl Resource for Sysctl {
                 )));
             }
         };
+        if let Some(winner) = &at_boot
+            && !situation.held_up.contains(&self.file)
+            && let Some(refused) = self.overridden(winner)
+        {
+            return Ok(refused);
+        }
         let proposal = self.compare_boot(proposal, at_boot.as_ref());
         Ok(
             if proposal.differences.is_empty() && proposal.reasons.is_empty() {
@@ -158,25 +165,27 @@ impl Sysctl {
             })
     }
 
-    /// Adds what is wrong at boot: our line counts among the others, so only a line read after it can be the reason.
+    /// Refuses what would not last: our line is among the others, so only a line that is read after it can win.
+    fn overridden(&self, winner: &Assignment<'_>) -> Option<Decision> {
+        let place = winner.line.place();
+        let reason = match winner.canonical() {
+            Some(value) if self.wanted.accepts(&value) => return None,
+            Some(value) => {
+                format!("its boot value {value} is set by {place}, which is read after ours")
+            }
+            None => format!("{place} excludes it at boot, and is read after ours"),
+        };
+        let help = "remove that line, or name the file in `files` with `state: absent`";
+        Some(refused(reason, help))
+    }
+
+    /// Adds what is wrong at boot.
     fn compare_boot(&self, proposal: Proposal, winner: Option<&Assignment<'_>>) -> Proposal {
-        let value = winner.and_then(Assignment::canonical);
-        if value
-            .as_deref()
-            .is_some_and(|value| self.wanted.accepts(value))
-        {
-            return proposal;
+        let value = winner.and_then(Assignment::canonical).unwrap_or_default();
+        match self.wanted.accepts(&value) {
+            true => proposal,
+            false => proposal.difference("boot", value, self.wanted.described()),
         }
-        let before = value.clone().unwrap_or_default();
-        let mut proposal = proposal.difference("boot", before, self.wanted.described());
-        proposal.condition = winner.map(|winner| match value {
-            Some(value) => format!(
-                "boot value {value} is set by {}, which is read after ours",
-                winner.line.place()
-            ),
-            None => format!("{} excludes it at boot", winner.line.place()),
-        });
-        proposal
     }
 
     /// Whether a module that is loaded in this plan brings the key.
@@ -250,19 +259,32 @@ impl Resource for SysctlFile {
     }
 
     fn decide(&self, situation: &Situation<'_>) -> Result<Decision, Unanswered> {
-        let mut text = HEADER.to_owned();
-        for (key, wanted) in &self.sysctls {
-            let value = match wanted {
-                Wanted::Exactly(value) => value.clone(),
-                Wanted::AtLeast(least) => self.minimum(key, *least, situation)?.to_string(),
-            };
-            text += &format!("{key} = {value}\n");
-        }
-        self.target.decide(text.as_bytes(), situation)
+        let parts = self.sysctls.iter();
+        let parts: Vec<_> = parts
+            .map(|(key, wanted)| self.part(key, wanted, situation))
+            .collect::<Result<_, _>>()?;
+        shared::decide(&self.target, HEADER, &parts, situation)
     }
 }
 
 impl SysctlFile {
+    fn part(
+        &self,
+        key: &SysctlKey,
+        wanted: &Wanted,
+        situation: &Situation<'_>,
+    ) -> Result<Part, Unanswered> {
+        let value = match wanted {
+            Wanted::Exactly(value) => value.clone(),
+            Wanted::AtLeast(least) => self.minimum(key, *least, situation)?.to_string(),
+        };
+        Ok(Part {
+            resource: ResourceId::new("sysctl", key),
+            subject: key.to_string(),
+            line: format!("{key} = {value}"),
+        })
+    }
+
     fn minimums(&self) -> impl Iterator<Item = (&SysctlKey, i64)> {
         self.sysctls
             .iter()

@@ -2,11 +2,10 @@
 
 use super::boot;
 use crate::confdir::Fragment;
-use crate::testing::{Machine, change, compile, summary};
+use crate::testing::{Machine, change, compile, summary, written};
 use engine::plan::Verdict;
 use engine::question::FileState;
 use engine::resource::Reason;
-use engine::step::Step;
 
 const OURS: &str = "/etc/sysctl.d/99-zz-hardstand.conf";
 
@@ -171,7 +170,14 @@ fn plans_by_the_state_of_the_host() {
         (
             "later foreign line",
             persisted("10").file(foreign, "# x\nvm.swappiness = 1\n"),
-            &["sysctl/vm.swappiness: boot 1->10"],
+            &[
+                "sysctl/vm.swappiness Refused: its boot value 1 is set by /etc/sysctl.d/zz.conf:2, which is read after ours",
+            ],
+        ),
+        (
+            "later foreign exclusion",
+            persisted("10").file(foreign, "-vm.swappiness\n"),
+            &["sysctl/vm.swappiness Refused: /etc/sysctl.d/zz.conf:1 excludes it at boot"],
         ),
         (
             "sysctl.conf by its link",
@@ -181,7 +187,7 @@ fn plans_by_the_state_of_the_host() {
                     "/etc/sysctl.d/zz-sysctl.conf",
                     FileState::Symlink("../sysctl.conf".into()),
                 ),
-            &["sysctl/vm.swappiness: boot 1->10"],
+            &["sysctl/vm.swappiness Refused: its boot value 1 is set by /etc/sysctl.conf:1"],
         ),
         (
             "sysctl.conf without a link",
@@ -191,10 +197,7 @@ fn plans_by_the_state_of_the_host() {
         (
             "no such key",
             Machine::debian(),
-            &[
-                "file//etc/sysctl.d/99-zz-hardstand.conf: content",
-                "sysctl/vm.swappiness Refused: the running kernel has no sysctl `vm.swappiness`",
-            ],
+            &["sysctl/vm.swappiness Refused: the running kernel has no sysctl `vm.swappiness`"],
         ),
         (
             "our file is a link",
@@ -214,17 +217,72 @@ fn plans_by_the_state_of_the_host() {
 }
 
 #[test]
-fn a_later_file_makes_the_change_conditional_and_is_named() {
-    let spec = "sysctls: {vm.swappiness: 10}";
-    let host = Machine::debian()
+fn what_a_later_file_overrides_is_refused_and_the_rest_goes_on() {
+    let spec = "sysctls: {vm.swappiness: 10, vm.max_map_count: 262144}";
+    let mut host = Machine::debian()
         .sysctl("vm.swappiness", "60")
+        .sysctl("vm.max_map_count", "65530")
         .file("/etc/sysctl.d/zz.conf", "\n\nvm.swappiness = 1\n");
     let plan = host.plan(spec);
-    let sysctl = change(&plan, "sysctl/vm.swappiness");
-    assert_eq!(sysctl.verdict(), Verdict::Conditional);
-    let condition = "boot value 1 is set by /etc/sysctl.d/zz.conf:3, which is read after ours";
-    assert_eq!(sysctl.condition.as_deref(), Some(condition));
-    assert!(matches!(&sysctl.steps[..], [Step::SetSysctl { .. }]));
+    let [refused] = &plan.unplanned[..] else {
+        panic!("{plan:#?}");
+    };
+    assert_eq!(refused.verdict, Verdict::Refused);
+    assert_eq!(
+        refused.reason,
+        "its boot value 1 is set by /etc/sysctl.d/zz.conf:3, which is read after ours"
+    );
+    let condition = change(&plan, &format!("file/{OURS}")).condition.clone();
+    assert!(condition.is_some_and(|it| it.contains("sysctl/vm.swappiness stays as it is")));
+    let text = written(&plan, OURS);
+    assert!(!text.contains("swappiness") && text.ends_with("\nvm.max_map_count = 262144\n"));
+    host.apply(&plan);
+    let again = host.plan(spec);
+    assert_eq!(again.changes, [], "no line comes and goes");
+    assert_eq!(again.unplanned, plan.unplanned);
+}
+
+#[test]
+fn the_line_of_what_is_refused_later_stays() {
+    let both = "sysctls: {vm.swappiness: 10, vm.max_map_count: 262144}";
+    let mut host = Machine::debian()
+        .sysctl("vm.swappiness", "60")
+        .sysctl("vm.max_map_count", "65530");
+    host.converge(both);
+    let host = host.file("/etc/sysctl.d/zz.conf", "vm.swappiness = 1\n");
+    assert_eq!(host.plan(both).changes, []);
+    let other = both.replace("10,", "20,").replace("262144", "262145");
+    let text = written(&host.plan(&other), OURS);
+    assert!(
+        text.contains("vm.swappiness = 10\nvm.max_map_count = 262145\n"),
+        "{text}"
+    );
+    let without = "sysctls: {vm.max_map_count: 262144}";
+    let text = written(&host.plan(without), OURS);
+    assert!(
+        !text.contains("swappiness"),
+        "what no spec names goes: {text}"
+    );
+}
+
+#[test]
+fn an_override_that_no_spec_names_any_more_goes_with_this_plan() {
+    let foreign = "files: [{path: /etc/sysctl.d/zz.conf, content: \"vm.swappiness = 1\"}]";
+    let mut host = Machine::debian().sysctl("vm.swappiness", "60");
+    host.converge(foreign);
+    host.converge("sysctls: {vm.swappiness: 10}");
+}
+
+#[test]
+fn keys_of_a_module_that_is_refused_are_not_written() {
+    let spec = "modules: [br_netfilter]\nsysctls: {net.bridge.bridge-nf-call-iptables: 1, vm.swappiness: 10}";
+    let mut host = Machine::debian().sysctl("vm.swappiness", "60");
+    let plan = host.plan(spec);
+    let held_up: Vec<_> = plan.unplanned.iter().map(|it| it.resource.kind()).collect();
+    assert_eq!(held_up, ["module", "sysctl"]);
+    assert!(!written(&plan, OURS).contains("bridge"));
+    host.apply(&plan);
+    assert_eq!(host.plan(spec).changes, []);
 }
 
 #[test]
@@ -310,9 +368,8 @@ fn a_later_file_below_the_minimum_is_named() {
         .sysctl("fs.inotify.max_user_instances", "8192")
         .file("/etc/sysctl.d/zz.conf", "fs.inotify.max_user_instances=128");
     let plan = host.plan(spec);
-    let sysctl = change(&plan, "sysctl/fs.inotify.max_user_instances");
-    assert!(sysctl.steps.is_empty());
-    assert!(sysctl.condition.as_deref().unwrap().contains("zz.conf:1"));
+    assert!(plan.unplanned[0].reason.contains("zz.conf:1"), "{plan:#?}");
+    assert_eq!(plan.changes, []);
 }
 
 #[test]

@@ -121,6 +121,7 @@ impl Machine {
                 self.set(name, "StateChangeTimestamp", "Mon 2033-11-21 20:12:34 UTC");
                 self.owed.remove(name.as_str());
             }
+            Step::OweRestart { names } => self.owed.extend(names.iter().map(ToString::to_string)),
             // What a plan pauses it starts again, or the end of the transaction does.
             Step::PauseUnit { .. } => {}
             Step::StopUnit { name } => self.set(name, "ActiveState", "inactive"),

@@ -51,6 +51,33 @@ with_lock() {
     return "$status"
 }
 
+# describe_login DIRECTORY SECONDS: begins the ssh_config and the inventory of a run, whose key and known_hosts are beside
+# them. Its nodes are appended.
+describe_login() {
+    cat >"$1/ssh_config" <<EOT
+Host *
+    User ops
+    IdentityFile $1/key
+    IdentitiesOnly yes
+    IdentityAgent none
+    BatchMode yes
+    ConnectTimeout $2
+    StrictHostKeyChecking yes
+    UserKnownHostsFile $1/known_hosts
+    GlobalKnownHostsFile /dev/null
+    UpdateHostKeys no
+    LogLevel ERROR
+EOT
+    cat >"$1/inventory.yaml" <<EOT
+apiVersion: hardstand.dev/v1alpha1
+kind: Inventory
+defaults:
+  ssh: { user: ops, identityFile: $1/key, knownHosts: $1/known_hosts }
+  become: sudo
+hosts:
+EOT
+}
+
 # A pid alone may be someone else's by now; with its start time it is one process for ever.
 process_stamp() {
     local stat

@@ -96,28 +96,7 @@ describe_run() {
         echo "$node $(<"$dir/node/$node/address") $(<"$dir/node/$node/image")"
     done >"$dir/nodes"
 
-    cat >"$dir/ssh_config" <<EOT
-Host *
-    User ops
-    IdentityFile $dir/key
-    IdentitiesOnly yes
-    IdentityAgent none
-    BatchMode yes
-    ConnectTimeout 5
-    StrictHostKeyChecking yes
-    UserKnownHostsFile $dir/known_hosts
-    GlobalKnownHostsFile /dev/null
-    UpdateHostKeys no
-    LogLevel ERROR
-EOT
-    cat >"$dir/inventory.yaml" <<EOT
-apiVersion: hardstand.dev/v1alpha1
-kind: Inventory
-defaults:
-  ssh: { user: ops, identityFile: $dir/key, knownHosts: $dir/known_hosts }
-  become: sudo
-hosts:
-EOT
+    describe_login "$dir" 5
     while read -r name address image; do
         printf 'Host %s\n    HostName %s\n' "$name" "$address" >>"$dir/ssh_config"
         printf '  %s: { ssh: { address: %s }, labels: { image: %s, cgroup: %s } }\n' \

@@ -124,32 +124,9 @@ describe_vm() {
     [ -n "$port" ] || vm_failed "$1" "QEMU ended at once"
     echo "vm 127.0.0.1 $image $port" >"$dir/nodes"
     echo "vm,[127.0.0.1]:$port $(cut -d' ' -f1,2 "$dir/identity/etc/ssh/ssh_host_ed25519_key.pub")" >"$dir/known_hosts"
-    cat >"$dir/ssh_config" <<EOT
-Host *
-    User ops
-    IdentityFile $dir/key
-    IdentitiesOnly yes
-    IdentityAgent none
-    BatchMode yes
-    ConnectTimeout 10
-    StrictHostKeyChecking yes
-    UserKnownHostsFile $dir/known_hosts
-    GlobalKnownHostsFile /dev/null
-    UpdateHostKeys no
-    LogLevel ERROR
-Host vm
-    HostName 127.0.0.1
-    Port $port
-EOT
-    cat >"$dir/inventory.yaml" <<EOT
-apiVersion: hardstand.dev/v1alpha1
-kind: Inventory
-defaults:
-  ssh: { user: ops, identityFile: $dir/key, knownHosts: $dir/known_hosts }
-  become: sudo
-hosts:
-  vm: { ssh: { address: 127.0.0.1, port: $port }, labels: { image: $image, cgroup: v2 } }
-EOT
+    describe_login "$dir" 10
+    printf 'Host vm\n    HostName 127.0.0.1\n    Port %s\n' "$port" >>"$dir/ssh_config"
+    echo "  vm: { ssh: { address: 127.0.0.1, port: $port }, labels: { image: $image, cgroup: v2 } }" >>"$dir/inventory.yaml"
 }
 
 # on_vm RUN_ID SECONDS COMMAND…: as root. In the background, since a shell hears a signal only between its commands.

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use engine::name::{HostName, ResourceId};
-use engine::report::{ChangeReport, ClusterStepReport, HostOutcome, HostReport, Outcome, Report};
+use engine::name::HostName;
+use engine::report::{
+    ChangeReport, ClusterStepReport, HostOutcome, HostReport, Left, Outcome, Report,
+};
 
 use super::word;
 use crate::ui::cluster;
@@ -58,6 +60,7 @@ fn failures_of(host: &HostReport) -> Vec<Failure<'_>> {
     changes
         .chain(steps.filter_map(step_failure))
         .chain(host_failure(&host.outcome))
+        .chain(left(&host.outcome))
         .collect()
 }
 
@@ -89,6 +92,19 @@ fn step_failure(step: &ClusterStepReport) -> Option<Failure<'_>> {
     }
 }
 
+/// Returns what is not as desired although all was done.
+fn left(outcome: &HostOutcome) -> Vec<Failure<'_>> {
+    let HostOutcome::NotConverged(left) = outcome else {
+        return Vec::new();
+    };
+    left.iter()
+        .map(|Left { resource, reason }| Failure {
+            title: format!("{resource} {}", word(outcome)),
+            text: reason.lines().collect(),
+        })
+        .collect()
+}
+
 fn host_failure(outcome: &HostOutcome) -> Option<Failure<'_>> {
     let word = word(outcome);
     match outcome {
@@ -96,15 +112,8 @@ fn host_failure(outcome: &HostOutcome) -> Option<Failure<'_>> {
         | HostOutcome::Converged
         | HostOutcome::Failed
         | HostOutcome::RolledBack
+        | HostOutcome::NotConverged(_)
         | HostOutcome::NotStarted => None,
-        HostOutcome::NotConverged(resources) => {
-            let names: Vec<_> = resources.iter().map(ResourceId::to_string).collect();
-            let title = format!("{word}; still different: {}", names.join(", "));
-            Some(Failure {
-                title,
-                text: Vec::new(),
-            })
-        }
         HostOutcome::Stale(lines) => {
             let title = "stale: the host is not as it was planned; nothing was written".to_owned();
             Some(Failure {

@@ -216,7 +216,7 @@ fn comparisons_of_text_heed_case() {
 
 #[test]
 fn nothing_that_means_something_is_left_out_of_a_probe() {
-    let (part, _) = WINDOWS_PROGRAM.split_once(crate::farside::CUT).unwrap();
+    let (part, _) = WINDOWS_PROGRAM.split_once(CUT).unwrap();
     assert!(!part.contains("@'") && !part.contains("@\"") && !part.contains("<#"));
     assert!(PROBE_PROGRAM.contains("function HsSendContents"));
     assert!(!PROBE_PROGRAM.contains("function HsBegin"));

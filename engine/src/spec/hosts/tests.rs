@@ -120,6 +120,16 @@ fn what_goes_wrong_in_a_fleet_is_said_once() {
             &["4:38 E240 the variable `rak` is not defined on host `w1` and 8 more"],
         ),
         (
+            spec(
+                "a",
+                "hosts: all, sysctls: {v.m: \"${rak}\"}, kubelet: {path: \"/x/${dir}\"}",
+            ) + &inventory("w1: {vars: {dir: ../y}}"),
+            &[
+                "4:36 E240 the variable `rak` is not defined on host `w1`",
+                "4:62 E204 a path may not hold the component `..`",
+            ],
+        ),
+        (
             spec("a", "hosts: all, kubelet: {path: \"/x/${dir}\"}")
                 + &inventory("\"w[1-9]\": {vars: {dir: ../y}}"),
             &["4:36 E204 a path may not hold the component `..`"],

@@ -254,6 +254,7 @@ impl Host {
             proposed: &self.proposed,
             notified_by: &[],
             dropped: &std::collections::BTreeSet::new(),
+            held_up: &std::collections::BTreeSet::new(),
             receipt: None,
             drains: false,
         };
