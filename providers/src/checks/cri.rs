@@ -123,7 +123,7 @@ fn no_answer(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswered> {
             _ => Vec::new(),
         });
     }
-    if !state.unit(unit)?.is_active() {
+    if !state.is_active(unit)? {
         return Ok(Vec::new());
     }
     let (severity, what, help) = match state.cri(socket)? {
