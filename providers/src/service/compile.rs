@@ -270,7 +270,7 @@ fn drop_ins(
         let Some(path) = drop_in_path(&entry.name, name) else {
             let message = format!("`{name}` is not the name of a drop-in");
             problems.push(
-                Diagnostic::error("E229", span, message)
+                Diagnostic::error("E127", span, message)
                     .help("letters, digits, `.`, `-` and `_`, with or without `.conf`"),
             );
             continue;

@@ -336,7 +336,7 @@ fn odd_specs_are_refused() {
         ),
         (
             "[{name: x.service, dropIns: {../x: y}}]",
-            "E229 `../x` is not the name of a drop-in",
+            "E127 `../x` is not the name of a drop-in",
         ),
     ] {
         let (_, complaints) = compile(&format!("services: {spec}"));
