@@ -34,6 +34,8 @@ pub enum Question {
     Unit(UnitName),
     /// What the package manager knows of a package.
     Package(PackageName),
+    /// Whether a package is installed, and in which version. What would be installed is not looked for, which is dear.
+    Installed(PackageName),
     /// Whether the package manager fetched the index of a repository.
     Repository(RepositoryName),
     /// The installed containerd: its version, and its effective configuration read from a file (`containerd config dump`).
@@ -57,7 +59,7 @@ pub enum Answer {
     Module(ModuleState),
     /// To [`Question::Unit`].
     Unit(UnitState),
-    /// To [`Question::Package`].
+    /// To [`Question::Package`] and [`Question::Installed`].
     Package(PackageState),
     /// To [`Question::Repository`].
     Repository(RepositoryState),
@@ -372,10 +374,19 @@ impl Observed {
         /// Returns what systemd knows of a unit.
         unit, Question::Unit, UnitName, Unit, UnitState
     );
-    typed_answer!(
-        /// Returns what is known of a package.
-        package, Question::Package, PackageName, Package, PackageState
-    );
+    /// Returns what is known of a package, whichever question was asked about it.
+    pub fn package(&self, asked: &PackageName) -> Result<&PackageState, Unanswered> {
+        let questions = [Question::Package, Question::Installed];
+        let mut answers = questions
+            .iter()
+            .filter_map(|question| self.answers.get(&question(asked.clone())));
+        match answers.next() {
+            Some(Answer::Package(state)) => Ok(state),
+            Some(Answer::Unanswered(reason)) => Err(Unanswered(reason.clone())),
+            _ => Err(Unanswered(format!("the host did not answer about {asked}"))),
+        }
+    }
+
     typed_answer!(
         /// Returns what is known of a repository of packages.
         repository, Question::Repository, RepositoryName, Repository, RepositoryState

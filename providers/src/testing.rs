@@ -213,7 +213,7 @@ impl Machine {
                     unit
                 }))
             }
-            Question::Package(name) => Answer::Package(
+            Question::Package(name) | Question::Installed(name) => Answer::Package(
                 self.packages
                     .get(name.as_str())
                     .cloned()

@@ -616,10 +616,12 @@ impl<'a> Seen<'a> {
                 Some(state) => Some(Answer::Unit(state.clone())),
                 None => unanswered("unit", name.as_str()),
             },
-            Question::Package(name) => match self.packages.get(name.as_str()) {
-                Some(state) => Some(Answer::Package(state.clone())),
-                None => unanswered("package", name.as_str()),
-            },
+            Question::Package(name) | Question::Installed(name) => {
+                match self.packages.get(name.as_str()) {
+                    Some(state) => Some(Answer::Package(state.clone())),
+                    None => unanswered("package", name.as_str()),
+                }
+            }
             Question::Repository(name) => {
                 let state = self.repositories.get(name.as_str())?;
                 Some(Answer::Repository(state.clone()))
@@ -782,7 +784,7 @@ impl<'a> Asked<'a> {
             Question::Sysctl(key) => key.proc_path().into(),
             Question::Module(name) => name.as_str().into(),
             Question::Unit(name) | Question::Kubelet(name) => name.as_str().into(),
-            Question::Package(name) => name.as_str().into(),
+            Question::Package(name) | Question::Installed(name) => name.as_str().into(),
             Question::Repository(name) => name.as_str().into(),
             Question::Containerd(path) | Question::Cri(path) => path.as_str().into(),
         };

@@ -97,6 +97,8 @@ pub(super) struct Containerd {
     pub(super) config: AbsPath,
     /// The packages that may provide it.
     packages: Vec<PackageName>,
+    /// Whether they tell what the daemon itself does not.
+    asks_packages: bool,
     /// The spec chooses it. Otherwise it chooses nothing, and a node may have it all the same.
     pub(super) is_chosen: bool,
 }
@@ -119,6 +121,7 @@ impl Containerd {
                 .chain(PACKAGES)
                 .filter_map(|name| name.parse().ok())
                 .collect(),
+            asks_packages: !is_chosen || spec.may_change_packages(),
             is_chosen,
         })
     }
@@ -130,7 +133,9 @@ impl Containerd {
             directory,
             suffix: "toml".to_owned(),
         }));
-        questions.extend(self.packages.iter().cloned().map(Question::Package));
+        if self.asks_packages {
+            questions.extend(self.packages.iter().cloned().map(Question::Installed));
+        }
         if self.is_chosen {
             questions.push(Question::Containerd(self.config.clone()));
         } else {
@@ -144,7 +149,7 @@ impl Containerd {
         &self,
         state: &State<'_>,
     ) -> Result<Option<ContainerdVersion>, Unanswered> {
-        let text = self.version_text(state);
+        let text = self.version_text(state)?;
         text.map_or(Ok(None), |text| {
             let version = ContainerdVersion::parse(&text).ok_or_else(|| {
                 Unanswered(format!(
@@ -162,20 +167,33 @@ impl Containerd {
         state: &State<'_>,
     ) -> Result<Option<ContainerdVersion>, Unanswered> {
         let version = self.version(state)?;
-        if version.is_none() {
-            for name in &self.packages {
-                state.package(name)?;
-            }
+        if version.is_none() && state.containerd(&self.config).is_err() {
+            self.check_packages(state)?;
         }
         Ok(version)
     }
 
     /// As [`Containerd::version`], as it is told.
-    pub(super) fn version_text(&self, state: &State<'_>) -> Option<String> {
-        let daemon = state.containerd(&self.config).ok();
-        daemon
-            .and_then(|daemon| daemon.version.clone())
-            .or_else(|| self.package(state).map(|(_, version)| version))
+    pub(super) fn version_text(&self, state: &State<'_>) -> Result<Option<String>, Unanswered> {
+        let daemon = state.containerd(&self.config);
+        if let Ok(daemon) = &daemon
+            && daemon.version.is_some()
+        {
+            return Ok(daemon.version.clone());
+        }
+        let packaged = self.package(state).map(|(_, version)| version);
+        match (packaged, daemon) {
+            (None, Err(why)) if !self.asks_packages => Err(why),
+            (packaged, _) => Ok(packaged),
+        }
+    }
+
+    /// Checks that it is known which of its packages are there.
+    fn check_packages(&self, state: &State<'_>) -> Result<(), Unanswered> {
+        for name in &self.packages {
+            state.package(name)?;
+        }
+        Ok(())
     }
 
     /// Whether a containerd that is there was asked for its version and configuration, whatever it could say.

@@ -8,7 +8,7 @@ use engine::state::State;
 
 use super::containerd::Containerd;
 use super::crio::Crio;
-use super::docker::{docker_packages, installed};
+use super::docker::{docker_packages, installed, is_docker};
 use super::spec::{Runtime, Spec};
 use super::{Entry, nothing_of_spec};
 use crate::containerd::ContainerdSection;
@@ -198,12 +198,11 @@ fn version_questions(spec: &Spec) -> Vec<Question> {
     let mut questions = Server::of(spec).map_or_else(Vec::new, |server| server.questions());
     questions.extend(Containerd::of(spec).map_or_else(Vec::new, |it| it.questions()));
     questions.extend(Crio::of(spec).map_or_else(Vec::new, |it| it.questions()));
-    let packages = docker_packages(spec).into_iter();
-    questions.extend(
-        packages
-            .filter_map(|name| name.parse().ok())
-            .map(Question::Package),
-    );
+    if is_docker(spec) {
+        let packages = docker_packages(spec).into_iter();
+        let packages = packages.filter_map(|name| name.parse().ok());
+        questions.extend(packages.map(Question::Installed));
+    }
     questions
 }
 
@@ -225,7 +224,7 @@ fn restart_pending(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswe
         _ => return Ok(Vec::new()),
     };
     let installed = if let Some(containerd) = Containerd::of(spec) {
-        containerd.version_text(state)
+        containerd.version_text(state)?
     } else if let Some(crio) = Crio::of(spec) {
         crio.package_version(state)?
     } else {

@@ -26,7 +26,7 @@ pub(super) const CHECKS: &[Entry] = &[
             let packages = packages.chain(cri_dockerd_packages(spec));
             packages
                 .filter_map(|name| name.parse().ok())
-                .map(Question::Package)
+                .map(Question::Installed)
                 .collect()
         },
         of_host: api_floor,

@@ -186,6 +186,10 @@ impl Partner {
         questions.extend(joined_marks().map(Question::File));
         questions.extend(asked(spec).map(Question::Cri));
         if let (Self::Containerd, Some(_)) = (self, spec.runtime) {
+            if !spec.may_change_packages() {
+                // The daemon itself tells its version.
+                questions.retain(|question| !matches!(question, Question::Installed(_)));
+            }
             questions.push(Question::Containerd(
                 containerd::Driver::of(node).config().clone(),
             ));

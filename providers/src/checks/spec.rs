@@ -86,6 +86,16 @@ impl Spec {
         })
     }
 
+    /// Whether a plan may install or remove packages, after which only those that were asked about tell which programs are
+    /// there.
+    pub(super) fn may_change_packages(&self) -> bool {
+        let sections = ["packages", "timeSync", "crictl"];
+        sections
+            .iter()
+            .any(|section| self.sections.contains_key(*section))
+            || self.of_runtime("replaces").is_some()
+    }
+
     /// Whether it prepares hosts for Kubernetes: it names a version, a kubelet or a runtime.
     pub(super) fn is_for_kubernetes(&self) -> bool {
         ["kubernetes", "kubelet", "runtime"]

@@ -144,3 +144,38 @@ fn repositories_that_are_gone_are_found() {
     );
     assert_eq!(found(&rpm, spec).len(), 1);
 }
+
+/// What the checks of a spec ask besides its resources.
+fn asked_by_checks(spec: &str) -> BTreeSet<Question> {
+    let (graph, _) = crate::testing::compile(spec);
+    let resources = graph.nodes().flat_map(|node| node.questions.iter());
+    let resources: BTreeSet<_> = resources.collect();
+    let asked = graph.checks().iter().flat_map(|check| check.questions());
+    asked
+        .filter(|question| !resources.contains(question))
+        .collect()
+}
+
+#[test]
+fn checks_ask_for_nothing_that_takes_a_process_of_its_own() {
+    let kubelet = "kubernetes: { version: '1.31' }\nkubelet: { failSwapOn: true }";
+    let is_package =
+        |question: &Question| matches!(question, Question::Package(_) | Question::Installed(_));
+    for runtime in ["containerd: {}", "crio: {}", "docker: { criDockerd: {} }"] {
+        let asked = asked_by_checks(&format!("{kubelet}\nruntime: {{ {runtime} }}"));
+        // apt or dnf would look for what could be installed.
+        let looks = |question: &Question| matches!(question, Question::Package(_));
+        assert!(!asked.iter().any(looks), "{runtime}: {asked:#?}");
+        if runtime.starts_with("containerd") {
+            assert!(!asked.iter().any(is_package), "{asked:#?}");
+            let others = |question: &Question| {
+                matches!(question, Question::Kubelet(_) | Question::Repository(_))
+            };
+            assert!(!asked.iter().any(others), "{asked:#?}");
+        }
+    }
+    // Where a plan may install them, only they tell what will be there.
+    let installs =
+        format!("{kubelet}\nruntime: {{ containerd: {{}} }}\npackages: [{{ name: curl }}]");
+    assert!(asked_by_checks(&installs).iter().any(is_package));
+}

@@ -49,7 +49,7 @@ impl Resource for Endpoint {
             .into_iter()
             .chain(EXTRA_ARGS.map(constant_path))
             .map(Question::File)
-            .chain(package().map(Question::Package))
+            .chain(package().map(Question::Installed))
             .chain([Question::Unit(kubelet())])
             .collect()
     }
