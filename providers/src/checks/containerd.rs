@@ -363,6 +363,10 @@ fn no_systemd_cgroup(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unans
         let Some(lost) = reading.lost_systemd_cgroup()? else {
             return Ok(Vec::new());
         };
+        let follows: &[&str] = match lost {
+            Lost::Unset | Lost::NoBoolean(_) => &[],
+            Lost::Elsewhere(_) => &["H003"],
+        };
         let why = match lost {
             Lost::Unset => "`SystemdCgroup` of the handler `runc` is not set to true".to_owned(),
             Lost::NoBoolean(value) => format!(
@@ -376,7 +380,8 @@ fn no_systemd_cgroup(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unans
         };
         let message = format!("{why}: containerd manages cgroups itself, next to systemd");
         let help = "set `runtime.containerd.cgroupDriver: systemd`, or `cgroupfs` here and in the kubelet if it is meant";
-        Ok(vec![NO_SYSTEMD_CGROUP.found(message).help(help)])
+        let found = NO_SYSTEMD_CGROUP.found(message).help(help);
+        Ok(vec![found.follows(follows)])
     })
 }
 
@@ -428,6 +433,12 @@ fn handlers_differ(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswe
         );
         let help =
             "set `SystemdCgroup = true` in the options of each, as `runtime.containerd` does";
-        Ok(vec![HANDLERS_DIFFER.found(message).help(help)])
+        let found = HANDLERS_DIFFER.found(message).help(help);
+        // Where `runc` is among those without, that it is lost there says it all.
+        let follows: &[&str] = match without.iter().any(|handler| handler.is_named_runc()) {
+            true => &["H007"],
+            false => &[],
+        };
+        Ok(vec![found.follows(follows)])
     })
 }

@@ -48,6 +48,9 @@ const NO_ANSWER: Rule = Rule {
     page: include_str!("../../../docs/checks/H034.md"),
 };
 
+/// The checks that tell why a runtime that runs serves no CRI.
+const NOT_SERVED: &[&str] = &["H001", "H003", "H008", "H021", "H022", "H029"];
+
 /// What serves the CRI to the kubelet, by the runtime that the spec chooses.
 #[derive(Debug)]
 struct Server {
@@ -163,6 +166,10 @@ fn no_answer(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswered> {
     };
     let message = format!("{unit} is active, but at {socket} {what}: no kubelet can use it");
     let found = NO_ANSWER.found(message).severity(severity).help(help);
+    let found = match state.cri(socket)? {
+        CriState::NotServed(_) | CriState::Failed(_) => found.follows(NOT_SERVED),
+        _ => found,
+    };
     Ok(vec![found.at(spec.place(&["runtime"]))])
 }
 

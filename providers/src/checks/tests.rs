@@ -28,9 +28,18 @@ pub(super) fn found(machine: &Machine, spec: &str) -> Vec<String> {
         .collect()
 }
 
-/// As [`found`], of one check, each as `severity standing message`.
+/// Returns a spec that ignores all checks but one, so that none tells for it.
+fn alone(id: &str, spec: &str) -> String {
+    let others = known_ids().into_iter().filter(|known| *known != id);
+    let ignored: Vec<_> = others
+        .map(|other| format!("{other}: it is apart"))
+        .collect();
+    format!("{spec}\nchecks: {{ ignore: {{ {} }} }}", ignored.join(", "))
+}
+
+/// As [`found`], of one check alone, each as `severity standing message`.
 fn only(id: &str, machine: &Machine, spec: &str) -> Vec<String> {
-    let checked = machine.plan(spec).checks;
+    let checked = machine.plan(&alone(id, spec)).checks;
     checked
         .findings
         .iter()
@@ -44,9 +53,9 @@ fn only(id: &str, machine: &Machine, spec: &str) -> Vec<String> {
         .collect()
 }
 
-/// What a check finds on a machine, each as `ID standing message`.
+/// What a check alone finds on a machine, each as `ID standing message`.
 pub(super) fn found_by(check: &str, machine: &Machine, spec: &str) -> Vec<String> {
-    let found = found(machine, spec).into_iter();
+    let found = found(machine, &alone(check, spec)).into_iter();
     found.filter(|line| line.starts_with(check)).collect()
 }
 
@@ -178,4 +187,71 @@ fn checks_ask_for_nothing_that_takes_a_process_of_its_own() {
     let installs =
         format!("{kubelet}\nruntime: {{ containerd: {{}} }}\npackages: [{{ name: curl }}]");
     assert!(asked_by_checks(&installs).iter().any(is_package));
+}
+
+/// The ids of what is found on a machine, each once.
+fn ids(machine: &Machine, spec: &str) -> BTreeSet<String> {
+    let found = found(machine, spec);
+    found.iter().map(|line| line[..4].to_owned()).collect()
+}
+
+#[test]
+fn what_follows_from_another_finding_is_not_told_beside_it() {
+    use engine::question::{CriState, FileState};
+    const CONFIG: &str = "/etc/containerd/config.toml";
+    let spec = "runtime: { containerd: {} }\nkubernetes: { version: '1.31' }";
+    let silent = |config: &str| {
+        let mut machine = Machine::debian()
+            .directory("/etc/containerd")
+            .file(CONFIG, config)
+            .containerd("1.7.24", Some(config));
+        machine.cri = CriState::NotServed("unknown service".into());
+        machine
+    };
+    // A disabled CRI is why it does not answer.
+    let disabled = silent("version = 2\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n");
+    let told = ids(&disabled, spec);
+    assert!(told.contains("H001") && !told.contains("H034"), "{told:?}");
+    // Nothing tells why.
+    let told = ids(&silent("version = 2\n"), spec);
+    assert!(told.contains("H034"), "{told:?}");
+    // Who ignores the cause still hears of what follows.
+    let ignoring = format!("{spec}\nchecks: {{ ignore: {{ H001: on purpose }} }}");
+    let checked = disabled.plan(&ignoring).checks;
+    let mut findings = checked.findings.iter();
+    assert!(findings.any(|finding| finding.check.as_str() == "H034" && finding.ignored.is_none()));
+
+    // A runtime that is enabled besides brings its socket.
+    let socket = || FileState::Other("socket".into());
+    let sockets = Machine::debian()
+        .at("/run/containerd/containerd.sock", socket())
+        .at("/run/crio/crio.sock", socket())
+        .unit("containerd.service", &[]);
+    assert!(ids(&sockets, spec).contains("H012"));
+    let both = sockets.unit("crio.service", &[]);
+    let told = ids(&both, spec);
+    assert!(told.contains("H031") && !told.contains("H012"), "{told:?}");
+    // What the plan mends tells for nothing that it leaves.
+    let mended =
+        format!("{spec}\nservices: [{{ name: crio.service, enabled: false, active: false }}]");
+    let told = found(&both, &mended);
+    assert!(
+        told.iter().any(|line| line.starts_with("H031 Mended")),
+        "{told:#?}"
+    );
+    assert!(
+        told.iter().any(|line| line.starts_with("H012 Stays")),
+        "{told:#?}"
+    );
+
+    // A kubelet with systemd and a containerd without: containerd's file is why.
+    let kubelet = "kubernetes: { version: '1.30' }\nkubelet: { failSwapOn: true }";
+    let machine = Machine::debian()
+        .directory("/etc/containerd")
+        .file(CONFIG, "version = 2\n")
+        .unit("containerd.service", &[]);
+    let machine =
+        with_kubelet(machine, "cgroupDriver: systemd\n").file("/etc/kubernetes/kubelet.conf", "");
+    let told = ids(&machine, kubelet);
+    assert!(told.contains("H007") && !told.contains("H004"), "{told:?}");
 }
