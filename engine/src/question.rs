@@ -42,6 +42,8 @@ pub enum Question {
     Containerd(AbsPath),
     /// What the container runtime that listens at a socket says of itself over the CRI (v1).
     Cri(AbsPath),
+    /// How many files the process of a unit may have open. It is answered if [`Question::Unit`] is asked about the unit as well.
+    Limits(UnitName),
     /// The kubelet that a unit runs: which version its program is, and how it was started.
     Kubelet(UnitName),
 }
@@ -67,6 +69,8 @@ pub enum Answer {
     Containerd(ContainerdState),
     /// To [`Question::Cri`].
     Cri(CriState),
+    /// To [`Question::Limits`].
+    Limits(LimitsState),
     /// To [`Question::Kubelet`].
     Kubelet(KubeletState),
     /// The host could not answer; the text says why, for people.
@@ -243,6 +247,22 @@ pub struct ContainerdState {
     pub failure: Option<String>,
 }
 
+/// What the main process of a unit is bound by. It may be another from one moment to the next, so it is no guard.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LimitsState {
+    /// How many files it may have open; none if it does not run.
+    pub open_files: Option<OpenFiles>,
+}
+
+/// How many files a process may have open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenFiles {
+    /// What holds until the process raises it.
+    pub soft: u64,
+    /// As far as it can.
+    pub hard: u64,
+}
+
 /// A kubelet. It may be another from one moment to the next, so it is no guard.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KubeletState {
@@ -398,6 +418,10 @@ impl Observed {
     typed_answer!(
         /// Returns what is known of the container runtime at a socket.
         cri, Question::Cri, AbsPath, Cri, CriState
+    );
+    typed_answer!(
+        /// Returns what the process of a unit is bound by.
+        limits, Question::Limits, UnitName, Limits, LimitsState
     );
     typed_answer!(
         /// Returns what is known of the kubelet that a unit runs.

@@ -204,7 +204,7 @@ h_bounded_reading() {
 h_probe() {
 	h_asked=$h_nl
 	h_files='' h_lists='' h_sysctls='' h_modules='' h_units='' h_packages='' h_sought='' h_repositories='' h_containerds='' h_cris=''
-	h_kubelets='' h_keep=' '
+	h_kubelets='' h_limits='' h_pids='' h_keep=' '
 	h_complete=
 	# One fork is cheaper than `read`, which takes one byte at a time from a pipe.
 	for h_question in $(cat); do
@@ -223,6 +223,7 @@ h_probe() {
 	h_observe_files
 	h_observe_modules
 	h_observe_units
+	h_observe_limits
 	h_observe_packages
 	h_observe_repositories
 	h_observe_containerd
@@ -278,10 +279,11 @@ h_ask() {
 		p*) h_sought=$h_sought$h_out$h_nl ;;
 		esac
 		;;
-	'module '* | 'unit '* | 'repository '* | 'kubelet '*)
+	'module '* | 'unit '* | 'repository '* | 'kubelet '* | 'limits '*)
 		h_is_word "$h_out" || h_refuse question "not a name: $1"
 		case $1 in
 		k*) h_kubelets=$h_kubelets$h_out$h_nl ;;
+		l*) h_limits=$h_limits$h_out$h_nl ;;
 		m*) h_modules=$h_modules$h_out$h_nl ;;
 		u*) h_units=$h_units$h_out$h_nl ;;
 		*) h_repositories=$h_repositories$h_out$h_nl ;;
@@ -838,8 +840,45 @@ h_observe_unit() {
 			;;
 		*) h_volatile="$h_volatile $h_out" ;;
 		esac
+		case $h_line in
+		MainPID=[1-9]*) h_pids="$h_pids$1 ${h_line#MainPID=}$h_nl" ;;
+		esac
 	done
 	printf 'unit %s%s\n~unit %s%s\n' "$1" "$h_guard" "$1" "$h_volatile"
+}
+
+# How many files the processes of units may have open: one grep over their limits. None of it is a guard.
+# shellcheck disable=SC2086 # splitting is the point
+h_observe_limits() {
+	[ -n "$h_limits" ] && [ -n "$h_contents" ] || return 0
+	h_paths='' h_found=$h_nl
+	for h_line in $h_pids; do
+		h_decode "${h_line% *}"
+		case $h_nl$h_limits in
+		*"$h_nl$h_out$h_nl"*) h_paths=$h_paths/proc/${h_line##* }/limits$h_nl ;;
+		esac
+	done
+	if [ -n "$h_paths" ]; then
+		h_found=$h_nl$(grep -aHs '^Max open files ' -- $h_paths)$h_nl
+	fi
+	for h_name in $h_limits; do
+		h_encode "$h_name"
+		h_name=$h_out
+		h_value=
+		for h_line in $h_pids; do
+			case $h_found in
+			*"$h_nl/proc/${h_line##* }/limits:"*) [ "${h_line% *}" != "$h_name" ] || h_value=${h_line##* } ;;
+			esac
+		done
+		if [ -n "$h_value" ]; then
+			h_line=${h_found#*"$h_nl/proc/$h_value/limits:Max open files "}
+			h_fold "${h_line%%"$h_nl"*}"
+			h_line=${h_out% *}
+			printf '~limits %s %s\n' "$h_name" "$h_line"
+		else
+			printf '~limits %s\n' "$h_name"
+		fi
+	done
 }
 
 # Packages, by what manages them here.

@@ -42,6 +42,7 @@ pub(super) fn line(question: &Question) -> String {
         Question::Repository(name) => format!("repository {}", encode(name.as_str())),
         Question::Containerd(path) => format!("containerd {}", encode(path.as_str())),
         Question::Cri(socket) => format!("cri {}", encode(socket.as_str())),
+        Question::Limits(unit) => format!("limits {}", encode(unit.as_str())),
         Question::Kubelet(unit) => format!("kubelet {}", encode(unit.as_str())),
     }
 }

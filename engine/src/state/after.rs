@@ -131,7 +131,10 @@ impl<'a> State<'a> {
             Step::StartUnit { name, .. } | Step::RestartUnit { name, .. } => {
                 self.restarted.insert(name.clone());
                 self.unit_with(name, &[("ActiveState", "active"), ("SubState", "running")]);
-                self.doubt(|question| matches!(question, Question::Cri(_)));
+                self.doubt(|question| match question {
+                    Question::Limits(unit) => unit == name,
+                    question => matches!(question, Question::Cri(_)),
+                });
             }
             Step::ReloadUnit { name, .. } => {
                 self.unit_with(name, &[("ActiveState", "active"), ("SubState", "running")]);
@@ -262,7 +265,10 @@ impl<'a> State<'a> {
         self.doubt(|question| {
             matches!(
                 question,
-                Question::Containerd(_) | Question::Cri(_) | Question::Unit(_)
+                Question::Containerd(_)
+                    | Question::Cri(_)
+                    | Question::Limits(_)
+                    | Question::Unit(_)
             )
         });
     }
