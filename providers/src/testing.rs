@@ -343,7 +343,7 @@ pub(crate) fn compile_at(name: &str, spec: &str) -> (Graph, Vec<String>) {
         .collect();
     let checks = registry()
         .iter()
-        .flat_map(|provider| provider.checks(&sections, &mut problems))
+        .flat_map(|provider| provider.checks(&sections, Os::Linux, &mut problems))
         .collect();
     let cluster = registry()
         .iter()

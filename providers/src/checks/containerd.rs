@@ -2,7 +2,7 @@
 
 use engine::check::{Found, Rule};
 use engine::diagnostic::Severity;
-use engine::facts::Init;
+use engine::facts::{Init, Os};
 use engine::name::{AbsPath, PackageName};
 use engine::question::{FileState, Question, Unanswered};
 use engine::spec::Node;
@@ -12,6 +12,7 @@ use super::spec::{Runtime, Spec};
 use super::{Entry, nothing_of_spec};
 use crate::containerd::{
     ContainerdSection, ContainerdVersion, Handler, Lost, Misread, PACKAGES, Reading, drop_ins,
+    windows,
 };
 use crate::section::constant_path;
 
@@ -87,6 +88,14 @@ const HANDLERS_DIFFER: Rule = Rule {
     page: include_str!("../../../docs/checks/H023.md"),
 };
 
+/// Returns the file that a containerd without `--config` reads.
+fn default_config(os: Os) -> AbsPath {
+    match os {
+        Os::Linux => ContainerdSection::default().config_file,
+        Os::Windows => windows::default_config(),
+    }
+}
+
 /// The sockets of other runtimes: where one is, containerd need not be that of Kubernetes.
 const OTHER_SOCKETS: [&str; 2] = ["/run/crio/crio.sock", "/run/cri-dockerd.sock"];
 
@@ -115,13 +124,13 @@ impl Containerd {
         Some(Self {
             config: spec
                 .of_runtime_as("configFile")
-                .unwrap_or_else(|| ContainerdSection::default().config_file),
+                .unwrap_or_else(|| default_config(spec.os)),
             packages: named
                 .into_iter()
                 .chain(PACKAGES)
                 .filter_map(|name| name.parse().ok())
                 .collect(),
-            asks_packages: !is_chosen || spec.may_change_packages(),
+            asks_packages: spec.os == Os::Linux && (!is_chosen || spec.may_change_packages()),
             is_chosen,
         })
     }
@@ -261,7 +270,15 @@ fn judge(
         .into_iter()
         .map(|found| {
             let severity = containerd.at_worst(found.severity);
-            found.severity(severity).at(place.clone())
+            let mut found = found.severity(severity).at(place.clone());
+            if let Some(shown) = containerd
+                .config
+                .on_windows()
+                .filter(|_| spec.os == Os::Windows)
+            {
+                found.message = found.message.replace(containerd.config.as_str(), &shown);
+            }
+            found
         })
         .collect())
 }
