@@ -255,3 +255,73 @@ fn what_follows_from_another_finding_is_not_told_beside_it() {
     let told = ids(&machine, kubelet);
     assert!(told.contains("H007") && !told.contains("H004"), "{told:?}");
 }
+
+/// A node as kubeadm 1.34 leaves it, with the file that `containerd config default` prints, edited as the tutorials do.
+fn healthy_node() -> Machine {
+    const CONFIG: &str = "\
+        disabled_plugins = []\nimports = []\noom_score = 0\nrequired_plugins = []\nroot = \"/var/lib/containerd\"\nversion = 2\n\
+        [plugins.\"io.containerd.grpc.v1.cri\"]\n\
+        sandbox_image = \"registry.k8s.io/pause:3.10.1\"\n\
+        [plugins.\"io.containerd.grpc.v1.cri\".cni]\nbin_dir = \"/opt/cni/bin\"\n\
+        [plugins.\"io.containerd.grpc.v1.cri\".containerd]\ndefault_runtime_name = \"runc\"\n\
+        [plugins.\"io.containerd.grpc.v1.cri\".containerd.default_runtime]\nruntime_type = \"\"\n\
+        [plugins.\"io.containerd.grpc.v1.cri\".containerd.default_runtime.options]\n\
+        [plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc]\n\
+        runtime_type = \"io.containerd.runc.v2\"\n\
+        [plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc.options]\n\
+        BinaryName = \"\"\nSystemdCgroup = true\n\
+        [plugins.\"io.containerd.grpc.v1.cri\".containerd.untrusted_workload_runtime]\nruntime_type = \"\"\n\
+        [plugins.\"io.containerd.grpc.v1.cri\".registry]\nconfig_path = \"/etc/containerd/certs.d\"\n\
+        [plugins.\"io.containerd.grpc.v1.cri\".registry.auths]\n\
+        [plugins.\"io.containerd.grpc.v1.cri\".registry.configs]\n\
+        [plugins.\"io.containerd.grpc.v1.cri\".registry.headers]\n\
+        [plugins.\"io.containerd.grpc.v1.cri\".registry.mirrors]\n";
+    let kubelet = "cgroupDriver: systemd\ncontainerRuntimeEndpoint: \"\"\n";
+    let machine = Machine::debian()
+        .directory("/etc/containerd")
+        .file("/etc/containerd/config.toml", CONFIG)
+        .containerd("1.7.29", Some(CONFIG))
+        .cri("containerd", "1.7.29")
+        .at(
+            "/run/containerd/containerd.sock",
+            engine::question::FileState::Other("socket".into()),
+        )
+        .unit("chrony.service", &[])
+        .module("overlay", |module| module.loaded = true)
+        .module("br_netfilter", |module| module.loaded = true)
+        .file("/etc/modules-load.d/k8s.conf", "overlay\nbr_netfilter\n")
+        .file(
+            "/etc/sysctl.d/k8s.conf",
+            "net.ipv4.ip_forward = 1\nnet.bridge.bridge-nf-call-iptables = 1\n",
+        )
+        .sysctl("net.ipv4.ip_forward", "1")
+        .sysctl("net.bridge.bridge-nf-call-iptables", "1")
+        .sysctl("net.bridge.bridge-nf-call-ip6tables", "1")
+        .sysctl("fs.inotify.max_user_instances", "8192")
+        .sysctl("fs.nr_open", "1048576");
+    with_kubelet(machine, kubelet)
+        .file("/etc/kubernetes/kubelet.conf", "")
+        .file(
+            "/var/lib/kubelet/kubeadm-flags.env",
+            "KUBELET_KUBEADM_ARGS=\"--container-runtime-endpoint=unix:///var/run/containerd/containerd.sock \
+             --pod-infra-container-image=registry.k8s.io/pause:3.10.1\"\n",
+        )
+}
+
+#[test]
+fn nothing_is_found_on_a_healthy_node() {
+    let node = healthy_node();
+    for spec in [
+        "kubernetes: { version: '1.34' }",
+        "kubernetes: { version: '1.34' }\nkubelet: { failSwapOn: true }",
+        "kubernetes: { version: '1.34' }\nruntime: { containerd: {} }",
+    ] {
+        let checked = node.plan(spec).checks;
+        assert_eq!(checked.findings, [], "{spec}");
+        let unknown: Vec<_> = checked.unknown.iter().collect();
+        assert!(unknown.is_empty(), "{spec}: {unknown:#?}");
+    }
+    // The next version may warn, and keeps nothing from being applied.
+    let next = "kubernetes: { version: '1.35' }\nruntime: { containerd: {} }";
+    assert_eq!(node.plan(next).checks.refusal(), None);
+}
