@@ -58,6 +58,16 @@ fn containerd_runs_with_the_proxy_and_the_limit_and_names_are_left_alone() {
     );
     let limits: Vec<_> = limits.split_whitespace().collect();
     assert_eq!(limits[3..5], ["12345", "12345"], "{limits:?}");
+    // The file is right, and what runs is not.
+    let _lowered = lab.ask(
+        "a",
+        "prlimit --nofile=4096:4096 --pid $(systemctl show -P MainPID containerd)",
+    );
+    let planned = run(&mut lab.hardstand("plan", &spec));
+    assert!(planned.stdout.contains("4096 open files"), "{planned:#?}");
+    assert!(planned.stdout.contains("1 restart"), "{planned:#?}");
+    lab.converge(&spec);
+    lab.expect_no_changes(&spec);
     assert_eq!(
         lab.ask("a", "grep -v '^#' /etc/crictl.yaml"),
         "runtime-endpoint: unix:///run/containerd/containerd.sock\n\

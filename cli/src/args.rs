@@ -122,7 +122,7 @@ pub(crate) enum Command {
     Validate(ValidateArgs),
     /// Make the named checks of every host, and show what they find
     Check(CheckArgs),
-    /// Explain a check, such as H012, or a field, such as spec.sysctls; or list all checks
+    /// Explain a check (H012), a code (E119) or a field (spec.sysctls); or list all checks
     Explain(ExplainArgs),
     /// Show a saved plan, or a spec with its defaults filled in
     Show(ShowArgs),
@@ -415,11 +415,13 @@ pub(crate) struct CheckArgs {
 Examples:
   hardstand explain
   hardstand explain H012
+  hardstand explain E119
   hardstand explain spec.runtime.containerd.sandboxImage
   hardstand explain spec.sysctls")]
 pub(crate) struct ExplainArgs {
-    /// Explain this check, such as H012, or this field, such as spec.sysctls; list all checks if none is named
-    #[arg(value_name = "ID|FIELD")]
+    /// Explain this check, such as H012, this code, such as E119, or this field, such as spec.sysctls; list all checks if
+    /// none is named
+    #[arg(value_name = "ID|CODE|FIELD")]
     pub(crate) topic: Option<String>,
 }
 

@@ -441,6 +441,9 @@ fn a_field_is_explained_with_and_without_spec() {
     check(&explain("spec.sysctls"), 0, "<name>.min  whole number", "");
     check(&explain("spec"), 0, "runtime  map", "");
     check(&explain("H012"), 0, "# H012", "");
+    check(&explain("E217"), 0, "E217  A service is masked", "");
+    check(&explain("E217"), 0, "help: Keep one of the two", "");
+    check(&explain("E999"), 64, "", "there is no code E999");
     let like = "did you mean `spec.files.mode`?";
     check(&explain("files.moed"), 64, "", like);
     check(&explain("H999"), 64, "", "there is no check H999");

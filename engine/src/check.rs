@@ -52,6 +52,8 @@ pub struct Found {
     pub help: Option<String>,
     /// Where the spec has to do with it.
     pub source: Option<Position>,
+    /// The checks that tell its cause, if they find something too.
+    pub follows: &'static [&'static str],
 }
 
 /// What a check found about a host, and what the plan does about it.
@@ -116,6 +118,7 @@ impl Rule {
             message: message.into(),
             help: None,
             source: None,
+            follows: &[],
         }
     }
 
@@ -142,6 +145,13 @@ impl Found {
         self
     }
 
+    /// Says which checks tell its cause, if they find something too. It is not told beside a cause that is as bad.
+    #[must_use]
+    pub fn follows(mut self, causes: &'static [&'static str]) -> Self {
+        self.follows = causes;
+        self
+    }
+
     /// Makes it worse or better than the rule says.
     #[must_use]
     pub fn severity(mut self, severity: Severity) -> Self {
@@ -157,6 +167,7 @@ impl Finding {
             message,
             help,
             source,
+            follows: _,
         } = found;
         Self {
             severity,
@@ -171,9 +182,17 @@ impl Finding {
 
     /// Whether it keeps the plan from being applied: an error that stands afterwards and is not ignored.
     pub fn blocks(&self) -> bool {
-        self.severity == Severity::Error
-            && self.ignored.is_none()
-            && self.standing != Standing::Mended
+        self.severity == Severity::Error && self.ignored.is_none() && self.is_left()
+    }
+
+    /// Whether it is there once the plan is applied.
+    fn is_left(&self) -> bool {
+        self.standing != Standing::Mended
+    }
+
+    /// Whether it is as bad as what follows from it, so that telling it is enough.
+    fn tells_for(&self, consequence: &Self) -> bool {
+        self.ignored.is_none() && self.severity <= consequence.severity
     }
 
     /// Whether it is there now.
@@ -182,19 +201,56 @@ impl Finding {
     }
 }
 
+/// A finding, and the checks that may tell its cause.
+#[derive(Debug)]
+struct Made {
+    finding: Finding,
+    follows: &'static [&'static str],
+}
+
+impl Made {
+    fn new(check: &dyn Check, found: Found, standing: Standing) -> Self {
+        Self {
+            follows: found.follows,
+            finding: Finding::new(check, found, standing),
+        }
+    }
+
+    /// Whether others tell its cause, wherever it is there: now, once the plan is applied, or both.
+    fn is_explained(&self, all: &[Self]) -> bool {
+        let Self { finding, follows } = self;
+        let causes: Vec<_> = all
+            .iter()
+            .map(|other| &other.finding)
+            .filter(|cause| follows.contains(&cause.check.as_str()) && cause.tells_for(finding))
+            .collect();
+        (!finding.is_there() || causes.iter().any(|cause| cause.is_there()))
+            && (!finding.is_left() || causes.iter().any(|cause| cause.is_left()))
+    }
+}
+
 impl Checked {
     /// Makes all checks of a host as it is, and as it will be if anything changes.
     pub fn of(checks: &[Box<dyn Check>], now: &State<'_>, after: Option<&State<'_>>) -> Self {
         let mut checked = Self::default();
+        let mut made = Vec::new();
         for check in checks {
-            checked.make(&**check, now, after);
+            checked.make(&**check, now, after, &mut made);
         }
+        let told = made.iter().filter(|one| !one.is_explained(&made));
+        checked.findings = told.map(|one| one.finding.clone()).collect();
         checked.findings.sort();
         checked.findings.dedup();
         checked
     }
 
-    fn make(&mut self, check: &dyn Check, now: &State<'_>, after: Option<&State<'_>>) {
+    fn make(
+        &mut self,
+        check: &dyn Check,
+        now: &State<'_>,
+        after: Option<&State<'_>>,
+        made: &mut Vec<Made>,
+    ) {
         let rule = check.rule();
         let there = check.judge(now);
         if let (Err(Unanswered(reason)), None) = (&there, check.ignored()) {
@@ -215,9 +271,7 @@ impl Checked {
         }
         for found in &left {
             if !there.contains(found) {
-                let found = found.clone();
-                self.findings
-                    .push(Finding::new(check, found, Standing::Caused));
+                made.push(Made::new(check, found.clone(), Standing::Caused));
             }
         }
         for found in there {
@@ -225,7 +279,7 @@ impl Checked {
                 true => Standing::Stays,
                 false => Standing::Mended,
             };
-            self.findings.push(Finding::new(check, found, standing));
+            made.push(Made::new(check, found, standing));
         }
     }
 

@@ -180,14 +180,13 @@ fn graph(
         match host.os {
             Os::Linux => {
                 declared.extend(provider.compile(sections, problems));
-                checks.extend(provider.checks(sections, problems));
             }
-            // The checks know Linux.
             Os::Windows => {
                 refuse_linux_sections(sections, host, &**provider, problems);
                 declared.extend(provider.compile_for_windows(sections, problems));
             }
         }
+        checks.extend(provider.checks(sections, host.os, problems));
     }
     let cluster = providers
         .iter()

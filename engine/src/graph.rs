@@ -119,7 +119,7 @@ impl Graph {
         let questions: BTreeSet<_> = nodes.flat_map(|node| &node.questions).cloned().collect();
         Self {
             order: order(&graph),
-            questions: questions.into_iter().collect(),
+            questions: without_weaker(questions),
             records: indices.keys().map(ResourceId::record_name).collect(),
             ids: indices.into_keys().collect(),
             graph,
@@ -133,7 +133,7 @@ impl Graph {
     pub fn with_checks(mut self, checks: Vec<Box<dyn Check>>) -> Self {
         let asked = checks.iter().flat_map(|check| check.questions());
         let questions: BTreeSet<_> = self.questions.drain(..).chain(asked).collect();
-        self.questions = questions.into_iter().collect();
+        self.questions = without_weaker(questions);
         self.checks = checks;
         self
     }
@@ -216,6 +216,16 @@ impl Graph {
     pub fn records(&self) -> &[String] {
         &self.records
     }
+}
+
+/// Returns the questions without those that the answers to others tell as well.
+fn without_weaker(questions: BTreeSet<Question>) -> Vec<Question> {
+    let is_told = |question: &Question| match question {
+        Question::Installed(name) => questions.contains(&Question::Package(name.clone())),
+        _ => false,
+    };
+    let needed = questions.iter().filter(|question| !is_told(question));
+    needed.cloned().collect()
 }
 
 /// Adds an edge from the earlier to the later resource, once.

@@ -34,12 +34,16 @@ pub enum Question {
     Unit(UnitName),
     /// What the package manager knows of a package.
     Package(PackageName),
+    /// Whether a package is installed, and in which version. What would be installed is not looked for, which is dear.
+    Installed(PackageName),
     /// Whether the package manager fetched the index of a repository.
     Repository(RepositoryName),
     /// The installed containerd: its version, and its effective configuration read from a file (`containerd config dump`).
     Containerd(AbsPath),
     /// What the container runtime that listens at a socket says of itself over the CRI (v1).
     Cri(AbsPath),
+    /// How many files the process of a unit may have open. It is answered if [`Question::Unit`] is asked about the unit as well.
+    Limits(UnitName),
     /// The kubelet that a unit runs: which version its program is, and how it was started.
     Kubelet(UnitName),
 }
@@ -57,7 +61,7 @@ pub enum Answer {
     Module(ModuleState),
     /// To [`Question::Unit`].
     Unit(UnitState),
-    /// To [`Question::Package`].
+    /// To [`Question::Package`] and [`Question::Installed`].
     Package(PackageState),
     /// To [`Question::Repository`].
     Repository(RepositoryState),
@@ -65,6 +69,8 @@ pub enum Answer {
     Containerd(ContainerdState),
     /// To [`Question::Cri`].
     Cri(CriState),
+    /// To [`Question::Limits`].
+    Limits(LimitsState),
     /// To [`Question::Kubelet`].
     Kubelet(KubeletState),
     /// The host could not answer; the text says why, for people.
@@ -241,6 +247,22 @@ pub struct ContainerdState {
     pub failure: Option<String>,
 }
 
+/// What the main process of a unit is bound by. It may be another from one moment to the next, so it is no guard.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LimitsState {
+    /// How many files it may have open; none if it does not run.
+    pub open_files: Option<OpenFiles>,
+}
+
+/// How many files a process may have open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenFiles {
+    /// What holds until the process raises it.
+    pub soft: u64,
+    /// As far as it can.
+    pub hard: u64,
+}
+
 /// A kubelet. It may be another from one moment to the next, so it is no guard.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KubeletState {
@@ -372,10 +394,19 @@ impl Observed {
         /// Returns what systemd knows of a unit.
         unit, Question::Unit, UnitName, Unit, UnitState
     );
-    typed_answer!(
-        /// Returns what is known of a package.
-        package, Question::Package, PackageName, Package, PackageState
-    );
+    /// Returns what is known of a package, whichever question was asked about it.
+    pub fn package(&self, asked: &PackageName) -> Result<&PackageState, Unanswered> {
+        let questions = [Question::Package, Question::Installed];
+        let mut answers = questions
+            .iter()
+            .filter_map(|question| self.answers.get(&question(asked.clone())));
+        match answers.next() {
+            Some(Answer::Package(state)) => Ok(state),
+            Some(Answer::Unanswered(reason)) => Err(Unanswered(reason.clone())),
+            _ => Err(Unanswered(format!("the host did not answer about {asked}"))),
+        }
+    }
+
     typed_answer!(
         /// Returns what is known of a repository of packages.
         repository, Question::Repository, RepositoryName, Repository, RepositoryState
@@ -387,6 +418,10 @@ impl Observed {
     typed_answer!(
         /// Returns what is known of the container runtime at a socket.
         cri, Question::Cri, AbsPath, Cri, CriState
+    );
+    typed_answer!(
+        /// Returns what the process of a unit is bound by.
+        limits, Question::Limits, UnitName, Limits, LimitsState
     );
     typed_answer!(
         /// Returns what is known of the kubelet that a unit runs.

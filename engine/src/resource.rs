@@ -77,8 +77,13 @@ pub trait Provider: Send + Sync {
 
     /// Returns the checks that hosts with these sections are held against, and complains about what is wrong with the spec
     /// alone.
-    fn checks(&self, sections: &Sections<'_>, problems: &mut Problems) -> Vec<Box<dyn Check>> {
-        let _ = (sections, problems);
+    fn checks(
+        &self,
+        sections: &Sections<'_>,
+        os: Os,
+        problems: &mut Problems,
+    ) -> Vec<Box<dyn Check>> {
+        let _ = (sections, os, problems);
         Vec::new()
     }
 

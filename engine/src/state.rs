@@ -6,12 +6,12 @@
 mod after;
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 
 use crate::facts::Facts;
 use crate::name::UnitName;
-use crate::question::Observed;
+use crate::question::{Observed, Unanswered, UnitState};
 
 /// What is said of an answer that only the host can give once the plan is applied.
 pub const AFTER_APPLY: &str = "it is known once the plan is applied";
@@ -22,6 +22,8 @@ pub struct State<'a> {
     observed: Cow<'a, Observed>,
     before: &'a Observed,
     restarted: BTreeSet<UnitName>,
+    /// What steps make of units that are uncertain otherwise. Of these no question is answered.
+    partly: BTreeMap<UnitName, UnitState>,
 }
 
 impl<'a> State<'a> {
@@ -31,6 +33,7 @@ impl<'a> State<'a> {
             observed: Cow::Borrowed(observed),
             before: observed,
             restarted: BTreeSet::new(),
+            partly: BTreeMap::new(),
         }
     }
 
@@ -47,6 +50,25 @@ impl<'a> State<'a> {
     /// Whether the plan starts or restarts a unit: what it said of itself will not hold, and the plan waits until it runs well.
     pub fn restarts(&self, unit: &UnitName) -> bool {
         self.restarted.contains(unit)
+    }
+
+    /// Whether a unit runs; unanswered if the plan leaves that open.
+    pub fn is_active(&self, unit: &UnitName) -> Result<bool, Unanswered> {
+        Ok(self.unit_with_known(unit, "ActiveState")?.is_active())
+    }
+
+    /// Returns a property of a unit; unanswered if the plan leaves it open.
+    pub fn property(&self, unit: &UnitName, property: &str) -> Result<&str, Unanswered> {
+        Ok(self.unit_with_known(unit, property)?.property(property))
+    }
+
+    /// Returns a unit of which at least a property is known.
+    fn unit_with_known(&self, unit: &UnitName, property: &str) -> Result<&UnitState, Unanswered> {
+        let partly = self.partly.get(unit);
+        match partly.filter(|known| known.properties.contains_key(property)) {
+            Some(known) => Ok(known),
+            None => self.unit(unit),
+        }
     }
 }
 

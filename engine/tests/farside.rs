@@ -301,6 +301,7 @@ fn the_machine_is_answered_as_it_is() {
         Question::Sysctl("no.such.key".parse().unwrap()),
         Question::Module("no_such_module".parse().unwrap()),
         Question::Package("no-such-package".parse().unwrap()),
+        Question::Installed("no-such-package-either".parse().unwrap()),
         Question::Repository("no-such-repository".parse().unwrap()),
         Question::Unit("no-such-unit.service".parse().unwrap()),
         Question::Containerd("/etc/containerd/config.toml".parse().unwrap()),

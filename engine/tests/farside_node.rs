@@ -329,6 +329,7 @@ fn scenarios(node: &Node) {
     a_failure_skips_what_requires_it(node);
     files_are_replaced_safely(node);
     packages_are_installed_and_held(node);
+    units_are_seen_with_and_without_a_file(node);
     the_runtime_describes_itself(node);
     a_runtime_that_does_not_come_up_is_undone(node);
     a_good_runtime_config_is_kept(node);
@@ -618,6 +619,13 @@ fn files_are_replaced_safely(node: &Node) {
 
 fn packages_are_installed_and_held(node: &Node) {
     let name = || "lab-hello".parse().unwrap();
+    let alone = node.probe(&[Question::Installed(name())]);
+    let alone = alone.package(&name()).unwrap();
+    assert_eq!((&alone.installed, &alone.candidate), (&None, &None));
+    assert_eq!(alone.candidate_unknown.as_deref(), Some("it was not asked"));
+    let both = [Question::Package(name()), Question::Installed(name())];
+    let both = node.probe(&both);
+    assert!(both.package(&name()).unwrap().candidate.is_some());
     let questions = [Question::Package(name())];
     let observed = node.probe(&questions);
     let package = observed.package(&name()).unwrap();
@@ -664,6 +672,29 @@ fn packages_are_installed_and_held(node: &Node) {
             .receipts
             .contains_key(&id("package/lab-hello"))
     );
+}
+
+fn units_are_seen_with_and_without_a_file(node: &Node) {
+    let names = [
+        "alone.service",
+        "masked.service",
+        "nowhere.service",
+        "ssh.service",
+    ];
+    let questions = names.map(|name| Question::Unit(name.parse().unwrap()));
+    node.root(
+        "printf \"[Service]\\nExecStart=/bin/sleep 600\\n\" > /run/systemd/system/alone.service; systemctl daemon-reload; \
+         systemctl start alone; rm /run/systemd/system/alone.service; systemctl mask masked.service",
+    );
+    let observed = node.probe(&questions);
+    let [alone, masked, nowhere, ssh] =
+        names.map(|name| observed.unit(&name.parse().unwrap()).unwrap().clone());
+    assert!(alone.is_active(), "{alone:?}");
+    assert!(masked.is_masked(), "{masked:?}");
+    assert!(!nowhere.exists() && !nowhere.is_active(), "{nowhere:?}");
+    assert_eq!(nowhere.property("LoadState"), "not-found");
+    assert!(ssh.exists() && ssh.is_active(), "{ssh:?}");
+    node.root("systemctl stop alone; systemctl unmask masked.service; systemctl daemon-reload");
 }
 
 fn runtime_questions() -> [Question; 3] {

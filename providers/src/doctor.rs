@@ -119,7 +119,7 @@ pub fn questions() -> Vec<Question> {
         .chain([kubelet()])
         .map(Question::Unit)
         .chain(sockets.map(constant_path).map(Question::Cri))
-        .chain(docker_packages().map(Question::Package))
+        .chain(docker_packages().map(Question::Installed))
         .chain(files.into_iter().chain(joined_marks()).map(Question::File))
         .chain([
             Question::Kubelet(kubelet()),

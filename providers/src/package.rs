@@ -182,7 +182,7 @@ fn package(node: &Node, repositories: &[ResourceId], problems: &mut Problems) ->
     };
     if let Some(field) = contradiction {
         let message = format!("`{name}` has `{field}` but is absent");
-        problems.push(Diagnostic::error("E228", node.span_at(&[field]), message));
+        problems.push(Diagnostic::error("E238", node.span_at(&[field]), message));
     }
     Some(Declared {
         span: node.span,

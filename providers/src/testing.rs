@@ -14,8 +14,8 @@ use engine::name::{AbsPath, Digest, ResourceId};
 use engine::plan::{Change, HostPlan, plan_host};
 use engine::question::{
     Answer, Attributes, ContainerdState, CriRuntime, CriRuntimeConfig, CriState, FileState,
-    FoundFile, KubeletState, ModuleState, Observed, PackageState, Question, RegularFile,
-    RepositoryState, SysctlState, UnitState,
+    FoundFile, KubeletState, LimitsState, ModuleState, Observed, OpenFiles, PackageState, Question,
+    RegularFile, RepositoryState, SysctlState, UnitState,
 };
 use engine::receipt::Receipt;
 use engine::resource::Sections;
@@ -44,6 +44,8 @@ pub(crate) struct Machine {
     /// What is at every CRI socket.
     pub(crate) cri: CriState,
     pub(crate) kubelet: KubeletState,
+    /// How many files the processes of units may have open.
+    pub(crate) open_files: BTreeMap<String, OpenFiles>,
     pub(crate) owed: BTreeSet<String>,
     pub(crate) receipts: BTreeMap<ResourceId, Receipt>,
     /// What its cluster says of it.
@@ -77,6 +79,7 @@ impl Machine {
             containerd: None,
             cri: CriState::Unasked,
             kubelet: KubeletState::default(),
+            open_files: BTreeMap::new(),
             owed: BTreeSet::new(),
             receipts: BTreeMap::new(),
             cluster: None,
@@ -214,7 +217,7 @@ impl Machine {
                     unit
                 }))
             }
-            Question::Package(name) => Answer::Package(
+            Question::Package(name) | Question::Installed(name) => Answer::Package(
                 self.packages
                     .get(name.as_str())
                     .cloned()
@@ -228,6 +231,9 @@ impl Machine {
                 Answer::Containerd(self.containerd.clone().unwrap_or_default())
             }
             Question::Cri(_) => Answer::Cri(self.cri.clone()),
+            Question::Limits(unit) => Answer::Limits(LimitsState {
+                open_files: self.open_files.get(unit.as_str()).copied(),
+            }),
             Question::Kubelet(_) => Answer::Kubelet(self.kubelet.clone()),
         }
     }
@@ -352,7 +358,7 @@ fn compile_sections(sources: &Sources, all: &BTreeMap<String, Node>) -> (Graph, 
         .collect();
     let checks = registry()
         .iter()
-        .flat_map(|provider| provider.checks(&sections, &mut problems))
+        .flat_map(|provider| provider.checks(&sections, Os::Linux, &mut problems))
         .collect();
     let cluster = registry()
         .iter()

@@ -1,4 +1,5 @@
-//! `explain`: what a named check looks for, why, and how to mend what it finds; or what a field of the spec is.
+//! `explain`: what a named check looks for, why, and how to mend what it finds; what the code of a complaint means; or what a
+//! field of the spec is.
 
 use engine::compile::sections;
 use engine::name::CheckId;
@@ -8,11 +9,12 @@ use providers::{registry, rules};
 use crate::args::ExplainArgs;
 use crate::error::{CommandError, ErrorKind};
 use crate::exit::ExitStatus;
-use crate::ui::{Ui, checks, fields as field_pages};
+use crate::ui::{Ui, checks, codes, fields as field_pages};
 
 pub(super) fn run(ui: &Ui, args: &ExplainArgs) -> Result<ExitStatus, CommandError> {
     let text = match &args.topic {
         None => checks::shown_rules(ui, &rules()),
+        Some(topic) if codes::is_code(topic) => code(ui, topic)?,
         Some(topic) => match topic.parse() {
             Ok(id) => check(ui, &id)?,
             Err(_) => field(ui, topic)?,
@@ -31,6 +33,14 @@ fn check(ui: &Ui, id: &CheckId) -> Result<String, CommandError> {
     Ok(checks::shown_page(ui, rule))
 }
 
+fn code(ui: &Ui, topic: &str) -> Result<String, CommandError> {
+    let code = codes::find(topic).ok_or_else(|| {
+        CommandError::new(ErrorKind::Usage, format!("there is no code {topic}"))
+            .hint("docs/codes.md lists all codes")
+    })?;
+    Ok(codes::shown(ui, &code))
+}
+
 fn field(ui: &Ui, topic: &str) -> Result<String, CommandError> {
     let pages = fields("spec", spec_schema(&sections(&registry())).as_value());
     // What the messages of other commands call a field begins with its section.
@@ -45,7 +55,7 @@ fn field(ui: &Ui, topic: &str) -> Result<String, CommandError> {
 }
 
 fn unknown(topic: &str, like: Option<String>) -> CommandError {
-    let message = format!("there is no check and no field `{topic}`");
+    let message = format!("there is no check, code or field `{topic}`");
     CommandError::new(ErrorKind::Usage, message).hint(match like {
         Some(like) => format!("did you mean `{like}`?"),
         None => {

@@ -4,6 +4,7 @@
 
 pub(crate) mod checks;
 pub(crate) mod cluster;
+pub(crate) mod codes;
 pub(crate) mod diagnostics;
 pub(crate) mod doctor;
 pub(crate) mod effective;

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use crate::facts::{CgroupVersion, Facts, Init, PackageManager, Swap};
 use crate::name::{AbsPath, Digest, UnitName};
 use crate::question::{
-    Answer, Attributes, ContainerdState, CriState, FileState, FoundFile, KubeletState, ModuleState,
-    Observed, PackageState, Question, RegularFile, RepositoryState, SysctlState, UnitState,
+    Answer, Attributes, ContainerdState, CriState, FileState, FoundFile, KubeletState, LimitsState,
+    ModuleState, Observed, OpenFiles, PackageState, Question, RegularFile, RepositoryState,
+    SysctlState, UnitState,
 };
 use crate::receipt::Receipt;
 
@@ -243,6 +244,7 @@ struct Seen<'a> {
     dumping: Option<&'a str>,
     cris: BTreeMap<&'a str, CriState>,
     kubelets: BTreeMap<&'a str, KubeletState>,
+    limits: BTreeMap<&'a str, LimitsState>,
     unanswered: BTreeMap<(&'a str, &'a str), &'a str>,
     receipts: Vec<Receipt>,
     owed: Vec<UnitName>,
@@ -375,6 +377,21 @@ impl<'a> Seen<'a> {
                     command_line: Some(command_line).filter(|line| told(line)).map(words),
                 };
                 Some(self.kubelets.insert(unit, state).is_none())
+            }
+            ("~limits", [unit, soft, hard]) => {
+                let number = |field: &str| match field {
+                    "unlimited" => Some(u64::MAX),
+                    digits => digits.parse().ok(),
+                };
+                let (soft, hard) = (number(soft)?, number(hard)?);
+                let state = LimitsState {
+                    open_files: Some(OpenFiles { soft, hard }),
+                };
+                Some(self.limits.insert(unit, state).is_none())
+            }
+            ("~limits", [unit]) => {
+                let fresh = self.limits.insert(unit, LimitsState::default());
+                Some(fresh.is_none())
             }
             ("unanswered", [kind, name, why]) => {
                 Some(self.unanswered.insert((kind, name), why).is_none())
@@ -616,10 +633,12 @@ impl<'a> Seen<'a> {
                 Some(state) => Some(Answer::Unit(state.clone())),
                 None => unanswered("unit", name.as_str()),
             },
-            Question::Package(name) => match self.packages.get(name.as_str()) {
-                Some(state) => Some(Answer::Package(state.clone())),
-                None => unanswered("package", name.as_str()),
-            },
+            Question::Package(name) | Question::Installed(name) => {
+                match self.packages.get(name.as_str()) {
+                    Some(state) => Some(Answer::Package(state.clone())),
+                    None => unanswered("package", name.as_str()),
+                }
+            }
             Question::Repository(name) => {
                 let state = self.repositories.get(name.as_str())?;
                 Some(Answer::Repository(state.clone()))
@@ -631,6 +650,10 @@ impl<'a> Seen<'a> {
             Question::Cri(socket) => {
                 let state = self.cris.get(socket.as_str())?;
                 Some(Answer::Cri(state.clone()))
+            }
+            Question::Limits(unit) => {
+                let state = self.limits.get(unit.as_str())?;
+                Some(Answer::Limits(state.clone()))
             }
             Question::Kubelet(unit) => {
                 let state = self.kubelets.get(unit.as_str())?;
@@ -747,7 +770,8 @@ impl<'a> Seen<'a> {
         let names = names.chain(self.units.keys()).chain(self.packages.keys());
         let names = names.chain(self.containerds.keys()).chain(self.cris.keys());
         let names = names.chain(self.repositories.keys());
-        for name in names.chain(self.kubelets.keys()).chain(unanswered) {
+        let names = names.chain(self.kubelets.keys()).chain(self.limits.keys());
+        for name in names.chain(unanswered) {
             check(&asked.names, name)?;
         }
         for (directory, suffix) in self.lists.keys() {
@@ -781,8 +805,10 @@ impl<'a> Asked<'a> {
             }
             Question::Sysctl(key) => key.proc_path().into(),
             Question::Module(name) => name.as_str().into(),
-            Question::Unit(name) | Question::Kubelet(name) => name.as_str().into(),
-            Question::Package(name) => name.as_str().into(),
+            Question::Unit(name) | Question::Limits(name) | Question::Kubelet(name) => {
+                name.as_str().into()
+            }
+            Question::Package(name) | Question::Installed(name) => name.as_str().into(),
             Question::Repository(name) => name.as_str().into(),
             Question::Containerd(path) | Question::Cri(path) => path.as_str().into(),
         };

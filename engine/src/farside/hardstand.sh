@@ -204,8 +204,8 @@ h_bounded_reading() {
 # Answers the questions on standard input, up to the line `end`. It writes nothing anywhere.
 h_probe() {
 	h_asked=$h_nl
-	h_files='' h_lists='' h_sysctls='' h_modules='' h_units='' h_packages='' h_repositories='' h_containerds='' h_cris=''
-	h_kubelets='' h_keep=' '
+	h_files='' h_lists='' h_sysctls='' h_modules='' h_units='' h_packages='' h_sought='' h_repositories='' h_containerds='' h_cris=''
+	h_kubelets='' h_limits='' h_pids='' h_keep=' '
 	h_complete=
 	# One fork is cheaper than `read`, which takes one byte at a time from a pipe.
 	for h_question in $(cat); do
@@ -224,6 +224,7 @@ h_probe() {
 	h_observe_files
 	h_observe_modules
 	h_observe_units
+	h_observe_limits
 	h_observe_packages
 	h_observe_repositories
 	h_observe_containerd
@@ -269,14 +270,24 @@ h_ask() {
 		h_is_key "$h_out" || h_refuse question "not a key: $1"
 		h_sysctls=$h_sysctls$h_out$h_nl
 		;;
-	'module '* | 'unit '* | 'package '* | 'repository '* | 'kubelet '*)
+	'package '* | 'installed '*)
+		h_is_word "$h_out" || h_refuse question "not a name: $1"
+		case $h_nl$h_packages in
+		*"$h_nl$h_out$h_nl"*) ;;
+		*) h_packages=$h_packages$h_out$h_nl ;;
+		esac
+		case $1 in
+		p*) h_sought=$h_sought$h_out$h_nl ;;
+		esac
+		;;
+	'module '* | 'unit '* | 'repository '* | 'kubelet '* | 'limits '*)
 		h_is_word "$h_out" || h_refuse question "not a name: $1"
 		case $1 in
 		k*) h_kubelets=$h_kubelets$h_out$h_nl ;;
+		l*) h_limits=$h_limits$h_out$h_nl ;;
 		m*) h_modules=$h_modules$h_out$h_nl ;;
 		u*) h_units=$h_units$h_out$h_nl ;;
-		r*) h_repositories=$h_repositories$h_out$h_nl ;;
-		*) h_packages=$h_packages$h_out$h_nl ;;
+		*) h_repositories=$h_repositories$h_out$h_nl ;;
 		esac
 		;;
 	*) h_refuse question "unknown question: $1" ;;
@@ -750,41 +761,124 @@ h_observe_module_line() {
 	esac
 }
 
-# Units: one systemctl show, which answers in blocks, in the order of the names.
+# Units: one systemctl show, which answers in blocks, in the order of the names. A service that has no file and that systemd
+# keeps no link for, as it does while one is active, is not there: systemctl is not asked, which takes its time for each.
 # shellcheck disable=SC2086 # splitting at newlines is the point
 h_observe_units() {
 	[ -n "$h_units" ] || return 0
-	h_value=
-	if h_has systemctl && [ -d /run/systemd/system ]; then
-		h_value=$(systemctl show --no-pager --property=LoadState,ActiveState,SubState,UnitFileState,FragmentPath \
-			--property=DropInPaths,NeedDaemonReload,ExecMainStartTimestamp,InvocationID,NRestarts,MainPID \
-			--property=Type,RemainAfterExit,CanReload,StateChangeTimestamp -- $h_units 2>/dev/null)
-		h_reason='systemctl%20show%20failed'
-	else
-		h_reason='systemd%20is%20not%20running'
+	if ! h_has systemctl || [ ! -d /run/systemd/system ]; then
+		h_say_unanswered_units 'systemd%20is%20not%20running'
+		return 0
+	fi
+	h_unit_directories='' h_value=
+	for h_path in /etc/systemd/system.control /run/systemd/system.control /run/systemd/transient /etc/systemd/system \
+		/etc/systemd/system.attached /run/systemd/system /run/systemd/system.attached /run/systemd/generator.early \
+		/run/systemd/generator /run/systemd/generator.late /usr/local/lib/systemd/system /usr/lib/systemd/system \
+		/lib/systemd/system; do
+		[ ! -d "$h_path" ] || h_unit_directories=$h_unit_directories$h_path$h_nl
+	done
+	for h_name in $h_units; do
+		if h_may_be_unit "$h_name"; then
+			h_value=$h_value$h_name$h_nl
+		else
+			h_encode "$h_name"
+			printf 'unit %s LoadState=not-found ActiveState=inactive\n~unit %s\n' "$h_out" "$h_out"
+		fi
+	done
+	h_units=$h_value
+	[ -n "$h_units" ] || return 0
+	h_value=$(systemctl show --no-pager --property=LoadState,ActiveState,SubState,UnitFileState,FragmentPath \
+		--property=DropInPaths,NeedDaemonReload,ExecMainStartTimestamp,InvocationID,NRestarts,MainPID \
+		--property=Type,RemainAfterExit,CanReload,StateChangeTimestamp -- $h_units 2>/dev/null)
+	if [ -z "$h_value" ]; then
+		h_say_unanswered_units 'systemctl%20show%20failed'
+		return 0
 	fi
 	for h_name in $h_units; do
-		h_encode "$h_name"
-		h_name=$h_out
-		if [ -z "$h_value" ]; then
-			printf 'unanswered unit %s %s\n' "$h_name" "$h_reason"
-			continue
-		fi
 		h_block=${h_value%%"$h_nl$h_nl"*}
 		h_value=${h_value#"$h_block"}
 		h_value=${h_value#"$h_nl$h_nl"}
-		h_guard='' h_volatile=''
-		for h_line in $h_block; do
-			h_encode "$h_line"
-			case $h_line in
-			LoadState=* | UnitFileState=* | FragmentPath=* | DropInPaths=* | NeedDaemonReload=* | Type=* | CanReload=* | \
-				ActiveState=active | ActiveState=inactive)
-				h_guard="$h_guard $h_out"
-				;;
-			*) h_volatile="$h_volatile $h_out" ;;
+		h_encode "$h_name"
+		h_observe_unit "$h_out" "$h_block"
+	done
+}
+
+# Says that no unit of h_units is known, and why.
+h_say_unanswered_units() {
+	for h_name in $h_units; do
+		h_encode "$h_name"
+		printf 'unanswered unit %s %s\n' "$h_out" "$1"
+	done
+}
+
+# Whether systemd may know the unit $1: there is a file for it, or it is active without one, or that cannot be told.
+# shellcheck disable=SC2086 # splitting at newlines is the point
+h_may_be_unit() {
+	case $1 in
+	*@*) return 0 ;;
+	*.service) ;;
+	*) return 0 ;;
+	esac
+	for h_path in $h_unit_directories; do
+		[ ! -e "$h_path/$1" ] && [ ! -L "$h_path/$1" ] || return 0
+	done
+	[ ! -d /run/systemd/units ] || [ -L "/run/systemd/units/invocation:$1" ]
+}
+
+# What systemctl says of a unit: h_observe_unit FIELD BLOCK.
+h_observe_unit() {
+	if [ -z "$2" ]; then
+		printf 'unanswered unit %s systemctl%%20show%%20failed\n' "$1"
+		return 0
+	fi
+	h_guard='' h_volatile=''
+	for h_line in $2; do
+		h_encode "$h_line"
+		case $h_line in
+		LoadState=* | UnitFileState=* | FragmentPath=* | DropInPaths=* | NeedDaemonReload=* | Type=* | CanReload=* | \
+			ActiveState=active | ActiveState=inactive)
+			h_guard="$h_guard $h_out"
+			;;
+		*) h_volatile="$h_volatile $h_out" ;;
+		esac
+		case $h_line in
+		MainPID=[1-9]*) h_pids="$h_pids$1 ${h_line#MainPID=}$h_nl" ;;
+		esac
+	done
+	printf 'unit %s%s\n~unit %s%s\n' "$1" "$h_guard" "$1" "$h_volatile"
+}
+
+# How many files the processes of units may have open: one grep over their limits. None of it is a guard.
+# shellcheck disable=SC2086 # splitting is the point
+h_observe_limits() {
+	[ -n "$h_limits" ] && [ -n "$h_contents" ] || return 0
+	h_paths='' h_found=$h_nl
+	for h_line in $h_pids; do
+		h_decode "${h_line% *}"
+		case $h_nl$h_limits in
+		*"$h_nl$h_out$h_nl"*) h_paths=$h_paths/proc/${h_line##* }/limits$h_nl ;;
+		esac
+	done
+	if [ -n "$h_paths" ]; then
+		h_found=$h_nl$(grep -aHs '^Max open files ' -- $h_paths)$h_nl
+	fi
+	for h_name in $h_limits; do
+		h_encode "$h_name"
+		h_name=$h_out
+		h_value=
+		for h_line in $h_pids; do
+			case $h_found in
+			*"$h_nl/proc/${h_line##* }/limits:"*) [ "${h_line% *}" != "$h_name" ] || h_value=${h_line##* } ;;
 			esac
 		done
-		printf 'unit %s%s\n~unit %s%s\n' "$h_name" "$h_guard" "$h_name" "$h_volatile"
+		if [ -n "$h_value" ]; then
+			h_line=${h_found#*"$h_nl/proc/$h_value/limits:Max open files "}
+			h_fold "${h_line%%"$h_nl"*}"
+			h_line=${h_out% *}
+			printf '~limits %s %s\n' "$h_name" "$h_line"
+		else
+			printf '~limits %s\n' "$h_name"
+		fi
 	done
 }
 
@@ -802,8 +896,17 @@ h_observe_packages() {
 	esac
 }
 
-# Debian packages: one dpkg-query, and one apt-cache for those that are not installed. apt-cache is kept from writing its
-# cache.
+# Whether it was asked what would be installed of package $1; if not, that is said: h_is_sought NAME free|held.
+h_is_sought() {
+	case $h_nl$h_sought in
+	*"$h_nl$1$h_nl"*) return 0 ;;
+	esac
+	printf 'candidate %s %s unknown it%%20was%%20not%%20asked\n' "$1" "$2"
+	return 1
+}
+
+# Debian packages: one dpkg-query, and one apt-cache for those that are not installed and may be. apt-cache is kept from
+# writing its cache.
 # shellcheck disable=SC2016,SC2086 # the format is dpkg's; splitting at newlines is the point
 h_observe_debs() {
 	h_missing='' h_found=$h_nl h_half=$h_nl
@@ -820,7 +923,13 @@ h_observe_debs() {
 			h_line=${h_found#*"$h_nl$h_name "}
 			printf 'package %s %s\n' "$h_name" "${h_line%%"$h_nl"*}"
 			;;
-		*) h_missing=$h_missing$h_name$h_nl ;;
+		*)
+			h_value=free
+			case $h_half in
+			*"$h_nl$h_name hold "*) h_value=held ;;
+			esac
+			! h_is_sought "$h_name" "$h_value" || h_missing=$h_missing$h_name$h_nl
+			;;
 		esac
 	done
 	[ -n "$h_missing" ] || return 0
@@ -869,7 +978,13 @@ h_observe_rpms() {
 			*) printf 'package %s install installed %s\n' "$h_name" "$h_out" ;;
 			esac
 			;;
-		*) h_missing=$h_missing$h_name$h_nl ;;
+		*)
+			h_value=free
+			case $h_locked in
+			*"$h_nl$h_name$h_nl"*) h_value=held ;;
+			esac
+			! h_is_sought "$h_name" "$h_value" || h_missing=$h_missing$h_name$h_nl
+			;;
 		esac
 	done
 	[ -n "$h_missing" ] || return 0
@@ -1035,7 +1150,7 @@ h_send_dump() {
 # shellcheck disable=SC2086 # splitting is the point
 h_observe_cri() {
 	[ -n "$h_cris" ] && [ -n "$h_contents" ] || return 0
-	h_find_cri_client
+	h_cri_client=unsought
 	for h_path in $h_cris; do
 		h_encode "$h_path"
 		if h_is_absent "$h_path"; then
@@ -1045,6 +1160,7 @@ h_observe_cri() {
 		elif [ ! -S "$h_path" ]; then
 			h_value=other
 		else
+			[ "$h_cri_client" != unsought ] || h_find_cri_client
 			h_value=$h_cri_client
 		fi
 		printf '~cri %s %s' "$h_out" "${h_value:-unasked}"

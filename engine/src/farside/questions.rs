@@ -38,9 +38,11 @@ pub(super) fn line(question: &Question) -> String {
         Question::Module(name) => format!("module {}", encode(name.as_str())),
         Question::Unit(name) => format!("unit {}", encode(name.as_str())),
         Question::Package(name) => format!("package {}", encode(name.as_str())),
+        Question::Installed(name) => format!("installed {}", encode(name.as_str())),
         Question::Repository(name) => format!("repository {}", encode(name.as_str())),
         Question::Containerd(path) => format!("containerd {}", encode(path.as_str())),
         Question::Cri(socket) => format!("cri {}", encode(socket.as_str())),
+        Question::Limits(unit) => format!("limits {}", encode(unit.as_str())),
         Question::Kubelet(unit) => format!("kubelet {}", encode(unit.as_str())),
     }
 }

@@ -99,7 +99,7 @@ impl Reader<'_> {
             if hosts.len() > MOST_NAMES {
                 let message = format!("there are more than {MOST_NAMES} hosts");
                 self.problems
-                    .push(Diagnostic::error("E321", entry.key_span, message));
+                    .push(Diagnostic::error("E324", entry.key_span, message));
                 return;
             }
         }
@@ -118,7 +118,7 @@ impl Reader<'_> {
             let message = format!("all of `{}` would be reached at `{address}`", entry.key);
             let span = entry.node.span_at(&["address"]);
             self.problems.push(
-                Diagnostic::error("E306", span, message).help("give each host its own entry"),
+                Diagnostic::error("E308", span, message).help("give each host its own entry"),
             );
         }
         names

@@ -120,13 +120,13 @@ fn refusal(entry: &Entry) -> Option<Diagnostic> {
     let key = entry.key.as_str();
     if RAW_OPTIONS.contains(&key) {
         let message = format!("`{key}`: an inventory holds no options of ssh");
-        return Some(Diagnostic::error("E307", entry.key_span, message).help(
+        return Some(Diagnostic::error("E309", entry.key_span, message).help(
             "put them into the ssh configuration of whoever runs this; jump hosts go under `jump`",
         ));
     }
     SECRETS.contains(&key).then(|| {
         Diagnostic::error(
-            "E307",
+            "E310",
             entry.key_span,
             format!("`{key}`: an inventory holds no secrets"),
         )

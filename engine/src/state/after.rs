@@ -3,7 +3,7 @@
 use crate::name::{AbsPath, PackageName, UnitName};
 use crate::question::{
     Answer, Attributes, ContainerdState, FileState, FoundFile, ModuleState, Observed, PackageState,
-    Question, RegularFile, RepositoryState, SysctlState, UnitState,
+    Question, RegularFile, RepositoryState, SysctlState,
 };
 use crate::step::Step;
 
@@ -127,16 +127,14 @@ impl<'a> State<'a> {
                     &[("LoadState", "masked"), ("UnitFileState", "masked")],
                 );
             }
-            Step::UnmaskUnit { name } => {
-                self.unit_with(
-                    name,
-                    &[("LoadState", "loaded"), ("UnitFileState", "disabled")],
-                );
-            }
+            Step::UnmaskUnit { name } => self.unmask(name),
             Step::StartUnit { name, .. } | Step::RestartUnit { name, .. } => {
                 self.restarted.insert(name.clone());
                 self.unit_with(name, &[("ActiveState", "active"), ("SubState", "running")]);
-                self.doubt(|question| matches!(question, Question::Cri(_)));
+                self.doubt(|question| match question {
+                    Question::Limits(unit) => unit == name,
+                    question => matches!(question, Question::Cri(_)),
+                });
             }
             Step::ReloadUnit { name, .. } => {
                 self.unit_with(name, &[("ActiveState", "active"), ("SubState", "running")]);
@@ -220,13 +218,32 @@ impl<'a> State<'a> {
         self.set(Question::Package(name.clone()), Answer::Package(package));
     }
 
+    /// Sets properties of a unit. One that is uncertain stays so in all others.
     fn unit_with(&mut self, name: &UnitName, properties: &[(&str, &str)]) {
-        let mut unit: UnitState = self.unit(name).cloned().unwrap_or_default();
+        let known = self.unit(name).cloned();
+        let is_certain = known.is_ok();
+        let mut unit = known.unwrap_or_else(|_| self.partly.remove(name).unwrap_or_default());
         for (property, value) in properties {
             unit.properties
                 .insert((*property).to_owned(), (*value).to_owned());
         }
-        self.set(Question::Unit(name.clone()), Answer::Unit(unit));
+        match is_certain {
+            true => self.set(Question::Unit(name.clone()), Answer::Unit(unit)),
+            false => {
+                self.partly.insert(name.clone(), unit);
+            }
+        }
+    }
+
+    /// Takes the mask off a unit. Whether there is a unit below it, and whether it is enabled, shows only then.
+    fn unmask(&mut self, name: &UnitName) {
+        let known = self.unit(name).cloned();
+        let mut unit = known.unwrap_or_else(|_| self.partly.remove(name).unwrap_or_default());
+        for property in ["LoadState", "UnitFileState", "FragmentPath"] {
+            unit.properties.remove(property);
+        }
+        self.partly.insert(name.clone(), unit);
+        self.doubt(|question| matches!(question, Question::Unit(unit) if unit == name));
     }
 
     fn reload_unit_files(&mut self) {
@@ -245,10 +262,14 @@ impl<'a> State<'a> {
 
     /// A package brings programs and their units; what they say of themselves is not known before.
     fn doubt_programs(&mut self) {
+        self.partly.clear();
         self.doubt(|question| {
             matches!(
                 question,
-                Question::Containerd(_) | Question::Cri(_) | Question::Unit(_)
+                Question::Containerd(_)
+                    | Question::Cri(_)
+                    | Question::Limits(_)
+                    | Question::Unit(_)
             )
         });
     }
@@ -275,6 +296,7 @@ mod tests {
     use super::*;
     use crate::facts::{Facts, Swap};
     use crate::name::Digest;
+    use crate::question::UnitState;
     use crate::step::{Content, Gate, Replaces};
 
     fn observed(answers: impl IntoIterator<Item = (Question, Answer)>) -> Observed {
@@ -365,6 +387,42 @@ mod tests {
         assert_eq!(containerd.version.as_deref(), Some("2.1.9"));
         assert_eq!(containerd.effective, None);
         assert_eq!(containerd.failure.as_deref(), Some(AFTER_APPLY));
+    }
+
+    #[test]
+    fn a_unit_in_doubt_is_known_only_in_what_steps_make_of_it() {
+        let unit: UnitName = "x.service".parse().unwrap();
+        let mut known = UnitState::default();
+        for (property, value) in [("ActiveState", "active"), ("UnitFileState", "enabled")] {
+            known.properties.insert(property.into(), value.into());
+        }
+        let observed = observed([(Question::Unit(unit.clone()), Answer::Unit(known))]);
+        let package = Step::RemovePackage {
+            name: "x".parse().unwrap(),
+        };
+        let disable = Step::DisableUnit { name: unit.clone() };
+        let unmask = Step::UnmaskUnit { name: unit.clone() };
+        let after = |steps: &[Step]| {
+            let state = State::after(&observed, steps);
+            assert_eq!(state.unit(&unit).unwrap_err().to_string(), AFTER_APPLY);
+            (
+                state.is_active(&unit).ok(),
+                state
+                    .property(&unit, "UnitFileState")
+                    .ok()
+                    .map(str::to_owned),
+            )
+        };
+        let reload = Step::ReloadUnitFiles;
+        assert_eq!(after(&[package.clone(), reload.clone()]), (None, None));
+        let disabled = Some("disabled".to_owned());
+        assert_eq!(
+            after(&[package.clone(), disable.clone(), reload]),
+            (None, disabled)
+        );
+        assert_eq!(after(&[disable, package]), (None, None));
+        // What a mask hides may be enabled.
+        assert_eq!(after(&[unmask]), (Some(true), None));
     }
 
     #[test]

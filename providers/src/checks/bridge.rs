@@ -53,6 +53,10 @@ fn passes_by(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswered> {
     let module = state.module(&br_netfilter())?;
     let modules = modules::Boot::of_host(state)?;
     let comes_first = module.builtin || modules.loads(&br_netfilter());
+    let not_loaded: &[&str] = match modules.blocks(&br_netfilter()) {
+        Some(_) => &["H026"],
+        None => &[],
+    };
     let mut found = Vec::new();
     for name in KEYS {
         let written = spec.node(&["sysctls", name]);
@@ -66,9 +70,9 @@ fn passes_by(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswered> {
             Some(_) | None => Severity::Warning,
         };
         let place = spec.place(&["sysctls", name]);
-        let mut push = |message: String, help: String| {
+        let mut push = |message: String, help: String, follows| {
             let finding = PASSES_BY.found(message).help(help).severity(severity);
-            found.push(finding.at(place.clone()));
+            found.push(finding.at(place.clone()).follows(follows));
         };
         let winner = sysctls::winner(&fragments, &[key(name)]);
         let is_off = match state.sysctl(&key(name))? {
@@ -85,6 +89,7 @@ fn passes_by(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswered> {
                 format!(
                     "add `{name}: 1` to `sysctls`, unless the network of the cluster says otherwise"
                 ),
+                &[],
             );
         }
         let Some(winner) = winner.filter(|winner| winner.value.is_some()) else {
@@ -97,6 +102,7 @@ fn passes_by(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswered> {
                     winner.line.place()
                 ),
                 format!("add `{name}: 1` to `sysctls`, or take that line out"),
+                &[],
             );
         } else if !comes_first {
             push(
@@ -105,6 +111,7 @@ fn passes_by(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswered> {
                     winner.line.place()
                 ),
                 "add `br_netfilter` to `modules`".to_owned(),
+                not_loaded,
             );
         }
     }

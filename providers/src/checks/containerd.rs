@@ -2,7 +2,7 @@
 
 use engine::check::{Found, Rule};
 use engine::diagnostic::Severity;
-use engine::facts::Init;
+use engine::facts::{Init, Os};
 use engine::name::{AbsPath, PackageName};
 use engine::question::{FileState, Question, Unanswered};
 use engine::spec::Node;
@@ -12,6 +12,7 @@ use super::spec::{Runtime, Spec};
 use super::{Entry, nothing_of_spec};
 use crate::containerd::{
     ContainerdSection, ContainerdVersion, Handler, Lost, Misread, PACKAGES, Reading, drop_ins,
+    windows,
 };
 use crate::section::constant_path;
 
@@ -87,6 +88,14 @@ const HANDLERS_DIFFER: Rule = Rule {
     page: include_str!("../../../docs/checks/H023.md"),
 };
 
+/// Returns the file that a containerd without `--config` reads.
+fn default_config(os: Os) -> AbsPath {
+    match os {
+        Os::Linux => ContainerdSection::default().config_file,
+        Os::Windows => windows::default_config(),
+    }
+}
+
 /// The sockets of other runtimes: where one is, containerd need not be that of Kubernetes.
 const OTHER_SOCKETS: [&str; 2] = ["/run/crio/crio.sock", "/run/cri-dockerd.sock"];
 
@@ -97,6 +106,8 @@ pub(super) struct Containerd {
     pub(super) config: AbsPath,
     /// The packages that may provide it.
     packages: Vec<PackageName>,
+    /// Whether they tell what the daemon itself does not.
+    asks_packages: bool,
     /// The spec chooses it. Otherwise it chooses nothing, and a node may have it all the same.
     pub(super) is_chosen: bool,
 }
@@ -113,12 +124,13 @@ impl Containerd {
         Some(Self {
             config: spec
                 .of_runtime_as("configFile")
-                .unwrap_or_else(|| ContainerdSection::default().config_file),
+                .unwrap_or_else(|| default_config(spec.os)),
             packages: named
                 .into_iter()
                 .chain(PACKAGES)
                 .filter_map(|name| name.parse().ok())
                 .collect(),
+            asks_packages: spec.os == Os::Linux && (!is_chosen || spec.may_change_packages()),
             is_chosen,
         })
     }
@@ -130,7 +142,9 @@ impl Containerd {
             directory,
             suffix: "toml".to_owned(),
         }));
-        questions.extend(self.packages.iter().cloned().map(Question::Package));
+        if self.asks_packages {
+            questions.extend(self.packages.iter().cloned().map(Question::Installed));
+        }
         if self.is_chosen {
             questions.push(Question::Containerd(self.config.clone()));
         } else {
@@ -144,7 +158,7 @@ impl Containerd {
         &self,
         state: &State<'_>,
     ) -> Result<Option<ContainerdVersion>, Unanswered> {
-        let text = self.version_text(state);
+        let text = self.version_text(state)?;
         text.map_or(Ok(None), |text| {
             let version = ContainerdVersion::parse(&text).ok_or_else(|| {
                 Unanswered(format!(
@@ -162,20 +176,33 @@ impl Containerd {
         state: &State<'_>,
     ) -> Result<Option<ContainerdVersion>, Unanswered> {
         let version = self.version(state)?;
-        if version.is_none() {
-            for name in &self.packages {
-                state.package(name)?;
-            }
+        if version.is_none() && state.containerd(&self.config).is_err() {
+            self.check_packages(state)?;
         }
         Ok(version)
     }
 
     /// As [`Containerd::version`], as it is told.
-    pub(super) fn version_text(&self, state: &State<'_>) -> Option<String> {
-        let daemon = state.containerd(&self.config).ok();
-        daemon
-            .and_then(|daemon| daemon.version.clone())
-            .or_else(|| self.package(state).map(|(_, version)| version))
+    pub(super) fn version_text(&self, state: &State<'_>) -> Result<Option<String>, Unanswered> {
+        let daemon = state.containerd(&self.config);
+        if let Ok(daemon) = &daemon
+            && daemon.version.is_some()
+        {
+            return Ok(daemon.version.clone());
+        }
+        let packaged = self.package(state).map(|(_, version)| version);
+        match (packaged, daemon) {
+            (None, Err(why)) if !self.asks_packages => Err(why),
+            (packaged, _) => Ok(packaged),
+        }
+    }
+
+    /// Checks that it is known which of its packages are there.
+    fn check_packages(&self, state: &State<'_>) -> Result<(), Unanswered> {
+        for name in &self.packages {
+            state.package(name)?;
+        }
+        Ok(())
     }
 
     /// Whether a containerd that is there was asked for its version and configuration, whatever it could say.
@@ -243,7 +270,15 @@ fn judge(
         .into_iter()
         .map(|found| {
             let severity = containerd.at_worst(found.severity);
-            found.severity(severity).at(place.clone())
+            let mut found = found.severity(severity).at(place.clone());
+            if let Some(shown) = containerd
+                .config
+                .on_windows()
+                .filter(|_| spec.os == Os::Windows)
+            {
+                found.message = found.message.replace(containerd.config.as_str(), &shown);
+            }
+            found
         })
         .collect())
 }
@@ -345,6 +380,10 @@ fn no_systemd_cgroup(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unans
         let Some(lost) = reading.lost_systemd_cgroup()? else {
             return Ok(Vec::new());
         };
+        let follows: &[&str] = match lost {
+            Lost::Unset | Lost::NoBoolean(_) => &[],
+            Lost::Elsewhere(_) => &["H003"],
+        };
         let why = match lost {
             Lost::Unset => "`SystemdCgroup` of the handler `runc` is not set to true".to_owned(),
             Lost::NoBoolean(value) => format!(
@@ -358,7 +397,8 @@ fn no_systemd_cgroup(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unans
         };
         let message = format!("{why}: containerd manages cgroups itself, next to systemd");
         let help = "set `runtime.containerd.cgroupDriver: systemd`, or `cgroupfs` here and in the kubelet if it is meant";
-        Ok(vec![NO_SYSTEMD_CGROUP.found(message).help(help)])
+        let found = NO_SYSTEMD_CGROUP.found(message).help(help);
+        Ok(vec![found.follows(follows)])
     })
 }
 
@@ -410,6 +450,12 @@ fn handlers_differ(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswe
         );
         let help =
             "set `SystemdCgroup = true` in the options of each, as `runtime.containerd` does";
-        Ok(vec![HANDLERS_DIFFER.found(message).help(help)])
+        let found = HANDLERS_DIFFER.found(message).help(help);
+        // Where `runc` is among those without, that it is lost there says it all.
+        let follows: &[&str] = match without.iter().any(|handler| handler.is_named_runc()) {
+            true => &["H007"],
+            false => &[],
+        };
+        Ok(vec![found.follows(follows)])
     })
 }

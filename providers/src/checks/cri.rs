@@ -8,7 +8,7 @@ use engine::state::State;
 
 use super::containerd::Containerd;
 use super::crio::Crio;
-use super::docker::{docker_packages, installed};
+use super::docker::{docker_packages, installed, is_docker};
 use super::spec::{Runtime, Spec};
 use super::{Entry, nothing_of_spec};
 use crate::containerd::ContainerdSection;
@@ -47,6 +47,9 @@ const NO_ANSWER: Rule = Rule {
     severity: Severity::Error,
     page: include_str!("../../../docs/checks/H034.md"),
 };
+
+/// The checks that tell why a runtime that runs serves no CRI.
+const NOT_SERVED: &[&str] = &["H001", "H003", "H008", "H021", "H022", "H029"];
 
 /// What serves the CRI to the kubelet, by the runtime that the spec chooses.
 #[derive(Debug)]
@@ -123,7 +126,7 @@ fn no_answer(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswered> {
             _ => Vec::new(),
         });
     }
-    if !state.unit(unit)?.is_active() {
+    if !state.is_active(unit)? {
         return Ok(Vec::new());
     }
     let (severity, what, help) = match state.cri(socket)? {
@@ -163,6 +166,10 @@ fn no_answer(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswered> {
     };
     let message = format!("{unit} is active, but at {socket} {what}: no kubelet can use it");
     let found = NO_ANSWER.found(message).severity(severity).help(help);
+    let found = match state.cri(socket)? {
+        CriState::NotServed(_) | CriState::Failed(_) => found.follows(NOT_SERVED),
+        _ => found,
+    };
     Ok(vec![found.at(spec.place(&["runtime"]))])
 }
 
@@ -198,12 +205,11 @@ fn version_questions(spec: &Spec) -> Vec<Question> {
     let mut questions = Server::of(spec).map_or_else(Vec::new, |server| server.questions());
     questions.extend(Containerd::of(spec).map_or_else(Vec::new, |it| it.questions()));
     questions.extend(Crio::of(spec).map_or_else(Vec::new, |it| it.questions()));
-    let packages = docker_packages(spec).into_iter();
-    questions.extend(
-        packages
-            .filter_map(|name| name.parse().ok())
-            .map(Question::Package),
-    );
+    if is_docker(spec) {
+        let packages = docker_packages(spec).into_iter();
+        let packages = packages.filter_map(|name| name.parse().ok());
+        questions.extend(packages.map(Question::Installed));
+    }
     questions
 }
 
@@ -225,7 +231,7 @@ fn restart_pending(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswe
         _ => return Ok(Vec::new()),
     };
     let installed = if let Some(containerd) = Containerd::of(spec) {
-        containerd.version_text(state)
+        containerd.version_text(state)?
     } else if let Some(crio) = Crio::of(spec) {
         crio.package_version(state)?
     } else {

@@ -170,14 +170,14 @@ fn kubelet() -> PackageName {
 fn questions(spec: &Spec) -> Vec<Question> {
     let mut questions = Vec::new();
     if spec.kubernetes.is_none() {
-        questions.push(Question::Package(kubelet()));
+        questions.push(Question::Installed(kubelet()));
     }
     questions.extend(Containerd::of(spec).map_or_else(Vec::new, |it| it.questions()));
     questions.extend(Crio::of(spec).map_or_else(Vec::new, |it| it.questions()));
     if is_docker(spec) {
         let names = cri_dockerd_packages(spec);
         let packages = names.into_iter().filter_map(|name| name.parse().ok());
-        questions.extend(packages.map(Question::Package));
+        questions.extend(packages.map(Question::Installed));
     }
     questions
 }

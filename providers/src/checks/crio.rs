@@ -61,7 +61,7 @@ impl Crio {
     /// Returns what must be asked to know its configuration and release.
     pub(super) fn questions(&self) -> Vec<Question> {
         let mut questions = self.places.questions();
-        questions.extend(self.packages.iter().cloned().map(Question::Package));
+        questions.extend(self.packages.iter().cloned().map(Question::Installed));
         questions
     }
 

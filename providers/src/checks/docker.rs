@@ -11,7 +11,7 @@ use engine::state::State;
 use super::spec::{Runtime, Spec};
 use super::{Complaints, Entry, nothing_of_spec};
 use crate::docker::json::line_of;
-use crate::docker::version::{Version, check_pair};
+use crate::docker::version::{Version, check_pair, has_floor, lets_old_clients_in};
 use crate::docker::{self, CRI_DOCKERD_PACKAGES, DockerSection, edit, flags};
 use crate::runtime::Refusal;
 use crate::unitfile;
@@ -24,10 +24,12 @@ pub(super) const CHECKS: &[Entry] = &[
         questions: |spec| {
             let packages = docker_packages(spec).into_iter();
             let packages = packages.chain(cri_dockerd_packages(spec));
-            packages
-                .filter_map(|name| name.parse().ok())
-                .map(Question::Package)
-                .collect()
+            let packages = packages.filter_map(|name| name.parse().ok());
+            let (config, service) = daemon(spec);
+            let mut questions: Vec<_> = packages.map(Question::Installed).collect();
+            questions.push(Question::File(config));
+            questions.extend(unitfile::questions(&service));
+            questions
         },
         of_host: api_floor,
     },
@@ -143,12 +145,57 @@ fn api_floor(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswered> {
     let Err(Refusal { reason, help }) = check_pair(cri_dockerd, docker) else {
         return Ok(Vec::new());
     };
+    if has_floor(docker) && is_floor_lowered(spec, state)? {
+        return Ok(Vec::new());
+    }
     let mut found = API_FLOOR
         .found(reason)
         .severity(severity(spec))
         .at(spec.place(&["runtime"]));
     found.help = help;
     Ok(vec![found])
+}
+
+/// Whether daemon.json or the unit lowers the API that dockerd wants at least, so that old clients get in.
+fn is_floor_lowered(spec: &Spec, state: &State<'_>) -> Result<bool, Unanswered> {
+    let (path, service) = daemon(spec);
+    let mut floors = Vec::new();
+    if let Some(text) = text_of(&path, state)? {
+        let root = edit::read(&path, text).map_err(|refusal| Unanswered(refusal.reason))?;
+        let mut members = root.members().iter();
+        let member = members.find(|member| member.key == "min-api-version");
+        floors.extend(member.and_then(|member| Some(member.value.text()?.to_owned())));
+    }
+    if let Some(unit) = unitfile::read(&service, state, &BTreeMap::new())? {
+        let variable = unit.environment(&[]).remove("DOCKER_MIN_API_VERSION");
+        floors.extend(variable.map(|variable| variable.value));
+    }
+    for floor in floors {
+        match lets_old_clients_in(&floor) {
+            Some(true) => return Ok(true),
+            Some(false) => {}
+            None => {
+                return Err(Unanswered(format!(
+                    "`{}` is no version of Docker's API that can be read",
+                    floor.escape_debug()
+                )));
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// Returns the text of daemon.json, if it is there.
+fn text_of<'a>(path: &AbsPath, state: &'a State<'_>) -> Result<Option<&'a str>, Unanswered> {
+    let text = match state.file(path)? {
+        FileState::Absent => return Ok(None),
+        FileState::Regular(file) => file.content.as_deref().map(std::str::from_utf8),
+        _ => None,
+    };
+    match text {
+        Some(Ok(text)) => Ok(Some(text)),
+        _ => Err(Unanswered(format!("{path} cannot be read as text"))),
+    }
 }
 
 /// Returns dockerd's file and unit.
@@ -169,13 +216,8 @@ fn daemon(spec: &Spec) -> (AbsPath, UnitName) {
 
 fn set_twice(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswered> {
     let (path, service) = daemon(spec);
-    let text = match state.file(&path)? {
-        FileState::Absent => return Ok(Vec::new()),
-        FileState::Regular(file) => file.content.as_deref().map(std::str::from_utf8),
-        _ => None,
-    };
-    let Some(Ok(text)) = text else {
-        return Err(Unanswered(format!("{path} cannot be read as text")));
+    let Some(text) = text_of(&path, state)? else {
+        return Ok(Vec::new());
     };
     let Some(unit) = unitfile::read(&service, state, &BTreeMap::new())? else {
         return Ok(Vec::new());

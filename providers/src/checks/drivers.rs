@@ -77,6 +77,9 @@ const DOCKER: Rule = Rule {
     page: include_str!("../../../docs/checks/H011.md"),
 };
 
+/// The checks that tell why containerd does not use systemd.
+const NO_SYSTEMD_IN_CONTAINERD: &[&str] = &["H003", "H007", "H023"];
+
 /// A runtime that a kubelet may talk to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Partner {
@@ -107,6 +110,7 @@ fn containerd_cgroupfs(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Una
             let message = "the kubelet takes cgroupfs from containerd, and systemd manages the cgroups of this host as well";
             let help = "set `cgroupDriver: systemd` in `runtime`; on a node that has joined, drain it first";
             let found = CONTAINERD_CGROUPFS.found(message).help(help);
+            let found = found.follows(NO_SYSTEMD_IN_CONTAINERD);
             vec![
                 found
                     .severity(Severity::Note)
@@ -115,7 +119,9 @@ fn containerd_cgroupfs(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Una
         }
         Some(Pair::Differ { kubelet, runtime }) if !runtime.is_systemd() => {
             let means = "nothing says so, and the limits of pods do not hold";
-            vec![Partner::Containerd.found(CONTAINERD_CGROUPFS, &kubelet, runtime, means, spec)]
+            let found =
+                Partner::Containerd.found(CONTAINERD_CGROUPFS, &kubelet, runtime, means, spec);
+            vec![found.follows(NO_SYSTEMD_IN_CONTAINERD)]
         }
         Some(Pair::Told(_) | Pair::Differ { .. }) | None => Vec::new(),
     })
@@ -186,6 +192,10 @@ impl Partner {
         questions.extend(joined_marks().map(Question::File));
         questions.extend(asked(spec).map(Question::Cri));
         if let (Self::Containerd, Some(_)) = (self, spec.runtime) {
+            if !spec.may_change_packages() {
+                // The daemon itself tells its version.
+                questions.retain(|question| !matches!(question, Question::Installed(_)));
+            }
             questions.push(Question::Containerd(
                 containerd::Driver::of(node).config().clone(),
             ));

@@ -6,14 +6,14 @@ use engine::check::{Found, Rule};
 use engine::diagnostic::Severity;
 use engine::facts::CgroupVersion;
 use engine::name::{ModuleName, SysctlKey};
-use engine::question::{FileState, Question, SysctlState, Unanswered};
+use engine::question::{Question, SysctlState, Unanswered};
 use engine::spec::Node;
 use engine::state::State;
 
+use super::kubelet::places;
 use super::spec::Spec;
 use super::{Entry, nothing_of_spec};
 use crate::module::{self, is_functional, proof};
-use crate::section::constant_path;
 use crate::sysctl;
 
 pub(super) const CHECKS: &[Entry] = &[
@@ -48,7 +48,7 @@ pub(super) const CHECKS: &[Entry] = &[
         rule: CGROUP_V1,
         applies: |spec| spec.kubernetes.is_some(),
         of_spec: nothing_of_spec,
-        questions: |_| vec![Question::File(constant_path(KUBELET_CONFIG))],
+        questions: |spec| places(spec).questions(),
         of_host: cgroup_v1,
     },
     Entry {
@@ -104,7 +104,6 @@ const INOTIFY_INSTANCES: &str = "fs.inotify.max_user_instances";
 const DEFAULT_INSTANCES: u64 = 128;
 /// What Kubespray sets at least.
 const ENOUGH_INSTANCES: u64 = 8192;
-const KUBELET_CONFIG: &str = "/var/lib/kubelet/config.yaml";
 
 /// The modules that the spec names, and the one that every runtime's snapshots need.
 fn modules(spec: &Spec) -> BTreeSet<ModuleName> {
@@ -188,7 +187,7 @@ fn cgroup_v1(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswered> {
                 "the node has cgroup v1, which Kubernetes {version} only maintains and 1.35 refuses"
             ))
             .severity(Severity::Warning),
-        _ if tolerates_v1(state)? => CGROUP_V1
+        _ if tolerates_v1(spec, state)? => CGROUP_V1
             .found(format!(
                 "the node has cgroup v1, which the kubelet of {version} takes only because failCgroupV1 is false"
             ))
@@ -202,16 +201,12 @@ fn cgroup_v1(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswered> {
     ])
 }
 
-/// Whether the kubelet's file lets it start with cgroup v1 (KEP-5573).
-fn tolerates_v1(state: &State<'_>) -> Result<bool, Unanswered> {
-    let FileState::Regular(file) = state.file(&constant_path(KUBELET_CONFIG))? else {
-        return Ok(false);
-    };
-    let text = String::from_utf8_lossy(file.content.as_deref().unwrap_or_default());
-    Ok(text.lines().any(|line| {
-        line.split_once(':')
-            .is_some_and(|(key, value)| key == "failCgroupV1" && value.trim() == "false")
-    }))
+/// Whether the kubelet's flags and files let it start with cgroup v1.
+fn tolerates_v1(spec: &Spec, state: &State<'_>) -> Result<bool, Unanswered> {
+    match places(spec).read(state)? {
+        Some(configured) => configured.tolerates_cgroup_v1(),
+        None => Ok(false),
+    }
 }
 
 fn few_inotify_instances(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswered> {
@@ -259,7 +254,7 @@ fn sysctl_key(name: &str) -> SysctlKey {
 
 #[cfg(test)]
 mod tests {
-    use crate::checks::tests::found;
+    use crate::checks::tests::{found, found_by, with_kubelet};
     use crate::testing::Machine;
 
     const SPEC: &str = "kubernetes: { version: '1.31' }";
@@ -351,17 +346,24 @@ mod tests {
             ["H020 Stays the node has cgroup v1, with which the kubelet of 1.35 does not start"]
         );
         assert!(v1.plan(&spec(35)).checks.refusal().is_some());
-        let tolerant = v1.file(
-            "/var/lib/kubelet/config.yaml",
-            "kind: KubeletConfiguration\nfailCgroupV1: false\n",
-        );
-        assert_eq!(
-            found(&tolerant, &spec(35)),
-            [
-                "H020 Stays the node has cgroup v1, which the kubelet of 1.35 takes only because failCgroupV1 is false"
-            ]
-        );
+        let tolerated = [
+            "H020 Stays the node has cgroup v1, which the kubelet of 1.35 takes only because failCgroupV1 is false",
+        ];
+        let with = |config: &str| with_kubelet(v1.clone(), config);
+        let tolerant = with("failCgroupV1: false # for now\n");
+        assert_eq!(found_by("H020", &tolerant, &spec(35)), tolerated);
         assert_eq!(tolerant.plan(&spec(35)).checks.refusal(), None);
+        let by_flag = with("").file(
+            "/etc/default/kubelet",
+            "KUBELET_EXTRA_ARGS=--fail-cgroupv1=false\n",
+        );
+        assert_eq!(found_by("H020", &by_flag, &spec(35)), tolerated);
+        for fails in ["", "failCgroupV1: true\n", "# failCgroupV1: false\n"] {
+            assert!(
+                with(fails).plan(&spec(35)).checks.refusal().is_some(),
+                "{fails}"
+            );
+        }
         let none = healthy().facts(|facts| facts.cgroup = engine::facts::CgroupVersion::None);
         assert_eq!(
             none.plan(&spec(35)).checks.unknown[0].check.as_str(),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use engine::check::{Found, Rule};
 use engine::diagnostic::Severity;
-use engine::name::AbsPath;
+use engine::name::{AbsPath, UnitName};
 use engine::question::{Question, Unanswered};
 use engine::resource::Situation;
 use engine::spec::{Node, Value};
@@ -25,14 +25,14 @@ pub(super) const CHECKS: &[Entry] = &[
         rule: REMOVED_FLAG,
         applies: |spec| spec.kubernetes.is_some(),
         of_spec: nothing_of_spec,
-        questions: |_| arguments::questions(),
+        questions: |_| flag_questions(),
         of_host: removed_flag,
     },
     Entry {
         rule: REMOVED_PAUSE_FLAG,
         applies: |spec| spec.kubernetes.is_some(),
         of_spec: nothing_of_spec,
-        questions: |_| arguments::questions(),
+        questions: |_| flag_questions(),
         of_host: removed_pause_flag,
     },
     Entry {
@@ -139,7 +139,8 @@ fn removed_flag(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswered
 }
 
 fn removed_pause_flag(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswered> {
-    let help = "take the flag out there; the runtime's own configuration names the pause image";
+    let help = "take the flag out there; the runtime's own configuration names the pause image. Of kubeadm-flags.env, `kubeadm \
+                upgrade node` takes care";
     removed(spec, state, REMOVED_PAUSE_FLAG, help, |name| {
         name == PAUSE_FLAG
     })
@@ -160,14 +161,20 @@ fn removed(
     if !arguments.has_unit() {
         return Ok(Vec::new());
     }
+    let is_known = is_known_to_running(spec, state);
     let removed = arguments.removed(kubernetes).into_iter();
     let found: Vec<_> = removed
         .filter(|removed| is_about(&removed.flag.name))
         .map(|Removed { flag, since }| {
+            let (then, severity) = match is_known {
+                true => ("the one that runs is older, and after an upgrade it", Severity::Warning),
+                false => ("it", rule.severity),
+            };
             rule.found(format!(
-                "{} gives the kubelet `--{}`, which Kubernetes 1.{since} removed: the kubelet of {kubernetes} does not start",
+                "{} gives the kubelet `--{}`, which Kubernetes 1.{since} removed: {then} does not start",
                 flag.place, flag.name
             ))
+            .severity(severity)
             .help(help)
             .at(spec.place(&["kubernetes", "version"]))
         })
@@ -178,6 +185,29 @@ fn removed(
         ))),
         Some(_) | None => Ok(found),
     }
+}
+
+/// Whether a kubelet runs with its flags, and the plan does not bring another one: then it is older than the Kubernetes that the
+/// host is prepared for. `kubeadm upgrade node` takes such flags out of kubeadm-flags.env.
+fn is_known_to_running(spec: &Spec, state: &State<'_>) -> bool {
+    let packages = spec.node(&["packages"]).map_or(&[][..], Node::items);
+    let brings = packages.iter().any(|package| {
+        let name = package.text().or_else(|| package.get("name")?.text());
+        name == Some("kubelet")
+    });
+    let unit = state.before().unit(&unit());
+    !brings && unit.is_ok_and(|unit| unit.is_active())
+}
+
+/// Returns what must be asked about the flags, and whether a kubelet runs with them.
+fn flag_questions() -> Vec<Question> {
+    let mut questions = arguments::questions();
+    questions.push(Question::Unit(unit()));
+    questions
+}
+
+fn unit() -> UnitName {
+    "kubelet.service".parse().expect("a unit of this program")
 }
 
 /// Whether the spec asks for it, so that the kubelet's own resource looks after the sysctls.
@@ -306,15 +336,17 @@ mod tests {
             .file(FLAGS, "KUBELET_KUBEADM_ARGS=\"--container-runtime=remote --container-runtime-endpoint=unix:///a\"\n")
             .file(DEFAULTS, "# mine\nKUBELET_EXTRA_ARGS=--pod-infra-container-image=p\n")
             .file(unit, "[Service]\nExecStart=\nExecStart=/usr/bin/kubelet $KUBELET_KUBEADM_ARGS $KUBELET_EXTRA_ARGS --network_plugin cni\n");
+        let runs = old.clone();
+        let old = old.unit("kubelet.service", &[("ActiveState", "activating")]);
         assert_eq!(found_by("H014", &old, &spec(23)), [""; 0]);
         assert_eq!(
             found_by("H014", &old, &spec(31)),
             [
                 format!(
-                    "H014 Stays {unit}:3 gives the kubelet `--network-plugin`, which Kubernetes 1.24 removed: the kubelet of 1.31 does not start"
+                    "H014 Stays {unit}:3 gives the kubelet `--network-plugin`, which Kubernetes 1.24 removed: it does not start"
                 ),
                 format!(
-                    "H014 Stays {FLAGS}:1 gives the kubelet `--container-runtime`, which Kubernetes 1.27 removed: the kubelet of 1.31 does not start"
+                    "H014 Stays {FLAGS}:1 gives the kubelet `--container-runtime`, which Kubernetes 1.27 removed: it does not start"
                 ),
             ]
         );
@@ -322,10 +354,20 @@ mod tests {
         assert_eq!(
             found_by("H015", &old, &spec(35)),
             [format!(
-                "H015 Stays {DEFAULTS}:2 gives the kubelet `--pod-infra-container-image`, which Kubernetes 1.35 removed: the kubelet of 1.35 does not start"
+                "H015 Stays {DEFAULTS}:2 gives the kubelet `--pod-infra-container-image`, which Kubernetes 1.35 removed: it does not start"
             )]
         );
         assert!(old.plan(&spec(35)).checks.refusal().is_some());
+        // One that runs with them is older: hosts are prepared before they are upgraded.
+        let before = runs.plan(&spec(35)).checks;
+        assert_eq!(before.refusal(), None, "{before:#?}");
+        let told = found_by("H015", &runs, &spec(35));
+        assert!(
+            told[0].ends_with("the one that runs is older, and after an upgrade it does not start"),
+            "{told:?}"
+        );
+        let brings = format!("{}\npackages: [kubelet]", spec(35));
+        assert!(runs.plan(&brings).checks.refusal().is_some());
         assert_eq!(found_by("H014", &old, "modules: [overlay]"), [""; 0]);
         let mended = format!("{}\nfiles: [{{ path: {DEFAULTS}, content: '' }}]", spec(35));
         assert!(found_by("H015", &old, &mended)[0].starts_with("H015 Mended"));

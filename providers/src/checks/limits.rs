@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use engine::check::{Found, Rule};
 use engine::diagnostic::Severity;
-use engine::name::{SysctlKey, UnitName};
+use engine::name::UnitName;
 use engine::question::{Question, SysctlState, Unanswered};
 use engine::state::State;
 
@@ -13,6 +13,7 @@ use super::{Entry, nothing_of_spec};
 use crate::containerd::ContainerdSection;
 use crate::crio::CrioSection;
 use crate::docker::DockerSection;
+use crate::service::nr_open;
 use crate::unitfile;
 
 pub(super) const CHECKS: &[Entry] = &[Entry {
@@ -20,7 +21,12 @@ pub(super) const CHECKS: &[Entry] = &[Entry {
     applies: Spec::is_for_kubernetes,
     of_spec: nothing_of_spec,
     questions: |spec| {
-        let mut questions: Vec<_> = units(spec).iter().flat_map(unitfile::questions).collect();
+        let units = units(spec);
+        let mut questions: Vec<_> = units.iter().flat_map(unitfile::questions).collect();
+        for unit in units {
+            questions.push(Question::Unit(unit.clone()));
+            questions.push(Question::Limits(unit));
+        }
         questions.push(Question::Sysctl(nr_open()));
         questions
     },
@@ -39,13 +45,6 @@ const LEAST: u64 = 65_536;
 
 /// More open files than this take a program minutes to walk. Distributions that bound it choose 1048576.
 const MOST: u64 = 16 * 1_048_576;
-
-/// What `infinity` comes to: the kernel's bound of the limit.
-fn nr_open() -> SysctlKey {
-    "fs.nr_open"
-        .parse()
-        .expect("a key that is valid as written here")
-}
 
 /// Returns the units of the runtime that the spec chooses, or of all that it may have.
 fn units(spec: &Spec) -> Vec<UnitName> {
@@ -69,6 +68,7 @@ fn open_files(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswered> 
             continue;
         };
         let Some(limit) = text.assignments("Service", "LimitNOFILE").pop() else {
+            found.extend(of_process(&service, spec, state)?);
             continue;
         };
         let hard = limit.value.rsplit(':').next().unwrap_or_default();
@@ -82,7 +82,10 @@ fn open_files(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswered> 
                     ),
                     "set `limitNoFile: 1048576` in the section of the runtime",
                 ),
-                _ => continue,
+                _ => {
+                    found.extend(of_process(&service, spec, state)?);
+                    continue;
+                }
             },
             number => {
                 let Ok(number) = number.parse::<u64>() else {
@@ -93,6 +96,7 @@ fn open_files(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswered> 
                     )));
                 };
                 if number >= LEAST {
+                    found.extend(of_process(&service, spec, state)?);
                     continue;
                 }
                 (
@@ -109,6 +113,29 @@ fn open_files(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswered> 
         found.push(OPEN_FILES.found(message).help(help).at(place));
     }
     Ok(found)
+}
+
+/// Finds a process that has less than its unit's text would give it now, and that the plan does not restart.
+fn of_process(
+    service: &UnitName,
+    spec: &Spec,
+    state: &State<'_>,
+) -> Result<Option<Found>, Unanswered> {
+    if state.restarts(service) || !state.is_active(service)? {
+        return Ok(None);
+    }
+    let running = state.limits(service)?.open_files;
+    Ok(running.filter(|running| running.hard < LEAST).map(|running| {
+        let message = format!(
+            "{service} runs with a limit of {} open files, whatever its unit says: a container opens no more",
+            running.hard
+        );
+        let found = OPEN_FILES.found(message).help(
+            "restart it, if its unit was changed since it was started; else look for what lowers the limit of systemd itself, \
+             such as `DefaultLimitNOFILE=` in /etc/systemd/system.conf",
+        );
+        found.at(spec.place(&["runtime"]))
+    }))
 }
 
 /// Returns the kernel's bound of the limit.

@@ -30,6 +30,7 @@ use std::sync::Arc;
 
 use engine::check::{Check, Found, Rule};
 use engine::diagnostic::{Diagnostic, Problems, Severity};
+use engine::facts::Os;
 use engine::name::CheckId;
 use engine::question::{Question, Unanswered};
 use engine::resource::{Declared, Provider, Section, Sections};
@@ -58,6 +59,9 @@ static TABLES: &[&[Entry]] = &[
     swap::CHECKS,
     units::CHECKS,
 ];
+
+/// The checks that are made of Windows hosts.
+const ON_WINDOWS: [&str; 6] = ["H001", "H002", "H003", "H006", "H008", "H029"];
 
 /// A check: its rule, and the functions that judge by it.
 #[derive(Debug)]
@@ -129,16 +133,26 @@ impl Provider for Checks {
         &[]
     }
 
+    fn windows_sections(&self) -> &'static [&'static str] {
+        &["checks"]
+    }
+
     fn compile(&self, _: &Sections<'_>, _: &mut Problems) -> Vec<Declared> {
         Vec::new()
     }
 
-    fn checks(&self, sections: &Sections<'_>, problems: &mut Problems) -> Vec<Box<dyn Check>> {
+    fn checks(
+        &self,
+        sections: &Sections<'_>,
+        os: Os,
+        problems: &mut Problems,
+    ) -> Vec<Box<dyn Check>> {
         let mut ignored = section::ignored(sections, problems);
         ignored.extend(self.ignored.clone());
-        let spec = Arc::new(Spec::read(sections));
-        let applying: Vec<&'static Entry> =
-            entries().filter(|entry| (entry.applies)(&spec)).collect();
+        let spec = Arc::new(Spec::read(sections, os));
+        let applying: Vec<&'static Entry> = entries()
+            .filter(|entry| knows(os, entry.rule.id, &spec) && (entry.applies)(&spec))
+            .collect();
         for entry in &applying {
             if !ignored.contains_key(&entry.rule.check_id()) {
                 let rule = entry.rule;
@@ -156,6 +170,14 @@ impl Provider for Checks {
                 Box::new(bound) as Box<dyn Check>
             })
             .collect()
+    }
+}
+
+/// Whether a check knows an operating system. Of Windows only those do that need no more than containerd's files and version.
+fn knows(os: Os, id: &str, spec: &Spec) -> bool {
+    match os {
+        Os::Linux => true,
+        Os::Windows => spec.runtime == Some(spec::Runtime::Containerd) && ON_WINDOWS.contains(&id),
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) const CHECKS: &[Entry] = &[Entry {
             questions.extend(unitfile::questions(&cri_dockerd(spec)));
             let names = cri_dockerd_packages(spec);
             let packages = names.into_iter().filter_map(|name| name.parse().ok());
-            questions.extend(packages.map(Question::Package));
+            questions.extend(packages.map(Question::Installed));
         }
         questions
     },

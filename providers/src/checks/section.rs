@@ -40,7 +40,7 @@ pub(super) fn ignored(
         if entry.key.parse::<CheckId>().is_ok() && !known.contains(entry.key.as_str()) {
             let message = format!("there is no check `{}`", entry.key);
             problems.push(
-                Diagnostic::error("E230", entry.key_span, message)
+                Diagnostic::error("E235", entry.key_span, message)
                     .help("`hardstand explain` lists all checks"),
             );
         }
@@ -51,7 +51,7 @@ pub(super) fn ignored(
         {
             let message = format!("`{}` is ignored without a reason", entry.key);
             problems.push(
-                Diagnostic::error("E230", entry.node.span, message)
+                Diagnostic::error("E244", entry.node.span, message)
                     .help("say why, for those who review the spec"),
             );
         }

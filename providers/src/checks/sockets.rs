@@ -50,5 +50,7 @@ fn several_sockets(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswe
     let help = "kubeadm asks which one is meant: give `--cri-socket` or `nodeRegistration.criSocket`, or remove the \
                 runtime that is not used";
     let place = spec.place(&["runtime"]);
-    Ok(vec![SEVERAL_SOCKETS.found(message).help(help).at(place)])
+    // A runtime that is enabled beside the chosen one brings its socket.
+    let found = SEVERAL_SOCKETS.found(message).help(help).at(place);
+    Ok(vec![found.follows(&["H031"])])
 }

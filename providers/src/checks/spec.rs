@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
+use engine::facts::Os;
 use engine::resource::Sections;
 use engine::source::{Position, Sources, Span};
 use engine::spec::Node;
@@ -12,6 +13,8 @@ use crate::runtime::KubernetesVersion;
 /// A merged spec, read for checks. It outlives the texts it was read from.
 #[derive(Debug)]
 pub(crate) struct Spec {
+    /// What the hosts run.
+    pub(super) os: Os,
     /// The Kubernetes that the hosts are prepared for.
     pub(crate) kubernetes: Option<KubernetesVersion>,
     /// The runtime that is chosen.
@@ -31,13 +34,14 @@ pub(crate) enum Runtime {
 
 impl Spec {
     /// Reads the sections. What is wrong with them is told elsewhere.
-    pub(super) fn read(sections: &Sections<'_>) -> Self {
+    pub(super) fn read(sections: &Sections<'_>, os: Os) -> Self {
         let version = sections
             .all
             .get("kubernetes")
             .and_then(|node| node.get("version"));
         let runtime = sections.all.get("runtime").map_or(&[][..], Node::entries);
         Self {
+            os,
             kubernetes: version
                 .and_then(Node::text)
                 .and_then(|text| text.parse().ok()),
@@ -84,6 +88,16 @@ impl Spec {
                 Some((version.text()?, version))
             })
         })
+    }
+
+    /// Whether a plan may install or remove packages, after which only those that were asked about tell which programs are
+    /// there.
+    pub(super) fn may_change_packages(&self) -> bool {
+        let sections = ["packages", "timeSync", "crictl"];
+        sections
+            .iter()
+            .any(|section| self.sections.contains_key(*section))
+            || self.of_runtime("replaces").is_some()
     }
 
     /// Whether it prepares hosts for Kubernetes: it names a version, a kubelet or a runtime.

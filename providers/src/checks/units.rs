@@ -70,13 +70,15 @@ const RUNTIMES: [&str; 4] = [
 fn time(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswered> {
     let mut active: Vec<(&str, &str)> = Vec::new();
     for name in CLOCKS {
-        let unit = state.unit(&unit(name))?;
+        let unit = unit(name);
+        if !state.is_active(&unit)? {
+            continue;
+        }
         // Two names may be one unit: chronyd.service is an alias of chrony.service on Debian.
-        let fragment = unit.property("FragmentPath");
-        if unit.is_active()
-            && !active
-                .iter()
-                .any(|(_, known)| !known.is_empty() && *known == fragment)
+        let fragment = state.property(&unit, "FragmentPath")?;
+        if !active
+            .iter()
+            .any(|(_, known)| !known.is_empty() && *known == fragment)
         {
             active.push((name, fragment));
         }
@@ -113,8 +115,12 @@ fn several_runtimes(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unansw
     };
     let mut others = Vec::new();
     for name in RUNTIMES.into_iter().filter(|name| !belong.contains(name)) {
-        let unit = state.unit(&unit(name))?;
-        if unit.is_active() || unit.property("UnitFileState").starts_with("enabled") {
+        let unit = unit(name);
+        if state.is_active(&unit)?
+            || state
+                .property(&unit, "UnitFileState")?
+                .starts_with("enabled")
+        {
             others.push(name);
         }
     }
@@ -138,6 +144,8 @@ fn unit(name: &str) -> UnitName {
 
 #[cfg(test)]
 mod tests {
+    use engine::step::Step;
+
     use crate::checks::tests::found;
     use crate::testing::Machine;
 
@@ -185,5 +193,18 @@ mod tests {
         );
         let mended = format!("{spec}\nservices: [{{ name: containerd.service, enabled: false }}]");
         assert!(of("H031", &both, &mended)[0].starts_with("H031 Mended"));
+        // A package may start and enable its services again.
+        let installs = format!(
+            "{spec}\npackages: [{{ name: curl }}]\nfiles: [{{ path: /etc/systemd/system/x.service, content: '[Unit]' }}]\n\
+             services: [{{ name: x.service }}]"
+        );
+        let package = both.package("curl", |package| package.candidate = Some("8".into()));
+        let left = of("H031", &package, &installs);
+        assert!(left[0].starts_with("H031 Stays"), "{left:?}");
+        let changes = package.plan(&installs).changes;
+        let steps = || changes.iter().flat_map(|change| &change.steps);
+        let reload = steps().position(|step| *step == Step::ReloadUnitFiles);
+        let install = steps().position(|step| matches!(step, Step::InstallPackage { .. }));
+        assert!(install.is_some() && install < reload);
     }
 }

@@ -44,7 +44,7 @@ impl Driver {
         ];
         questions.extend(self.drop_ins());
         let packages = PACKAGES.iter().filter_map(|name| name.parse().ok());
-        questions.extend(packages.map(Question::Package));
+        questions.extend(packages.map(Question::Installed));
         questions
     }
 

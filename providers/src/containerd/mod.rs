@@ -30,7 +30,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod version;
-mod windows;
+pub(crate) mod windows;
 
 pub(crate) use driver::Driver;
 pub(crate) use format::Misread;

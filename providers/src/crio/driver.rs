@@ -38,7 +38,7 @@ impl Driver {
     pub(crate) fn questions(&self) -> Vec<Question> {
         let mut questions = self.places.questions();
         questions.push(Question::Unit(self.places.service.clone()));
-        questions.push(Question::Package(self.package.clone()));
+        questions.push(Question::Installed(self.package.clone()));
         questions
     }
 

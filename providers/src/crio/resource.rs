@@ -103,7 +103,7 @@ impl Resource for CrioConfig {
         ];
         questions.extend(self.places().questions());
         questions.extend(joined_marks().map(Question::File));
-        questions.push(Question::Package(self.package_name()));
+        questions.push(Question::Installed(self.package_name()));
         questions
     }
 

@@ -279,7 +279,7 @@ impl Provided {
     }
 
     fn questions(&self) -> impl Iterator<Item = Question> {
-        self.packages.iter().cloned().map(Question::Package)
+        self.packages.iter().cloned().map(Question::Installed)
     }
 
     /// Returns the resources that bring it. The graph drops those that the host does not have.

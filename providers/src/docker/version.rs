@@ -1,6 +1,6 @@
 //! Versions of Docker Engine and of cri-dockerd, and which go together.
 
-use crate::runtime::{KubernetesVersion, Refusal, Spoken};
+use crate::runtime::{KubernetesVersion, Refusal, Spoken, leading_number};
 
 /// A version of Docker Engine or of cri-dockerd.
 pub(crate) use crate::runtime::Release as Version;
@@ -42,9 +42,25 @@ pub(crate) fn check_kubernetes(
     .help("install cri-dockerd 0.3.0 to 0.3.21"))
 }
 
+/// The first Docker Engine that refuses old clients, and the API that its floor must be lowered to for them.
+const WITH_FLOOR: Version = Version::new(29, 0, 0);
+const OLD_API: (u32, u32) = (1, 43);
+
+/// Whether a Docker Engine has a floor that a setting may lower.
+pub(crate) fn has_floor(docker: Version) -> bool {
+    docker >= WITH_FLOOR
+}
+
+/// Whether a `min-api-version` lets old clients in; none if it is no version.
+pub(crate) fn lets_old_clients_in(floor: &str) -> Option<bool> {
+    let (major, rest) = leading_number(floor)?;
+    let (minor, rest) = leading_number(rest.strip_prefix('.')?)?;
+    rest.is_empty().then_some((major, minor) <= OLD_API)
+}
+
 /// Refuses a cri-dockerd whose requests this Docker Engine answers with an error.
 pub(crate) fn check_pair(cri_dockerd: Version, docker: Version) -> Result<(), Refusal> {
-    if docker >= Version::new(29, 0, 0) && cri_dockerd < Version::new(0, 3, 16) {
+    if docker >= WITH_FLOOR && cri_dockerd < Version::new(0, 3, 16) {
         return Err(Refusal::new(format!(
             "cri-dockerd {cri_dockerd} speaks API 1.43 to Docker, and Docker Engine {docker} wants 1.44 at least"
         ))

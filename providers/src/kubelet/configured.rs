@@ -9,8 +9,8 @@ use engine::question::{FileState, Observed, Question, Unanswered};
 use super::DEFAULT_CONFIG;
 use super::arguments::{self, Arguments};
 use super::effective::{Effective, Layers, Origin, Unreadable};
-use super::field::Field;
-use super::host::{ASKS_RUNTIME, USUAL_DIRECTORY};
+use super::field::{Field, truth};
+use super::host::{ASKS_RUNTIME, FAIL_CGROUP_V1, USUAL_DIRECTORY};
 use crate::confdir::{Fragment, fragments_in};
 use crate::runtime::KubernetesVersion;
 use crate::section::constant_path;
@@ -109,6 +109,18 @@ impl Configured {
             return Ok(Some(false));
         }
         Ok(kubernetes.map(KubernetesVersion::asks_runtime))
+    }
+
+    /// Whether it starts with cgroup v1 all the same, from 1.35 on (KEP-5573).
+    pub(crate) fn tolerates_cgroup_v1(&self) -> Result<bool, Unanswered> {
+        let flag = self.arguments.last("fail-cgroupv1");
+        let by_flag = flag.and_then(|flag| truth(flag.value.as_deref()?));
+        match by_flag {
+            Some(fails) => Ok(!fails),
+            None => self
+                .layers()
+                .map(|layers| layers.switches_off(FAIL_CGROUP_V1)),
+        }
     }
 
     /// Returns its flags.

@@ -85,7 +85,7 @@ impl Layers<'_> {
             })
     }
 
-    /// Whether a feature gate is switched off anywhere.
+    /// Whether a feature gate, or a field that is true or false, is switched off anywhere.
     pub(super) fn switches_off(&self, gate: &str) -> bool {
         let by_flag = self.arguments.all("feature-gates").any(|flag| {
             let value = flag.value.as_deref().unwrap_or_default();
@@ -95,6 +95,7 @@ impl Layers<'_> {
         by_flag
             || files
                 .flat_map(|(_, config)| config.text().lines())
+                .filter(|line| !line.trim_start().starts_with('#'))
                 .any(|line| {
                     let words: Vec<_> = line.split([':', ' ', '"', '{', '}', ',']).collect();
                     words.contains(&gate) && words.contains(&"false")

@@ -20,6 +20,9 @@ pub(super) const USUAL_DIRECTORY: &str = "/etc/kubernetes/kubelet.conf.d";
 /// The feature gate under which the kubelet asks its runtime for the driver.
 pub(super) const ASKS_RUNTIME: &str = "KubeletCgroupDriverFromCRI";
 
+/// The field by which the kubelet starts with cgroup v1 all the same.
+pub(super) const FAIL_CGROUP_V1: &str = "failCgroupV1";
+
 /// The file as it was found.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Found<'a> {

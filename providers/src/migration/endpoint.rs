@@ -44,7 +44,7 @@ impl Resource for Endpoint {
 
     fn questions(&self) -> Vec<Question> {
         let mut questions = vec![Question::File(config_file()), Question::Unit(kubelet())];
-        questions.extend(package().map(Question::Package));
+        questions.extend(package().map(Question::Installed));
         questions.extend(arguments::questions());
         questions
     }

@@ -143,7 +143,7 @@ fn checked_option(
     if !fine {
         problems.push(
             Diagnostic::error(
-                "E216",
+                "E127",
                 node.span_at(&["options", &name]),
                 format!("`{name}={value}` is not a module option"),
             )

@@ -229,7 +229,7 @@ fn odd_specs_are_refused() {
     let expected = "E201 `file//etc/modules-load.d/hardstand.conf` is managed twice";
     assert_eq!(complaints, [expected]);
     let (_, complaints) = compile("modules: [{name: x, options: {a: \"1 b=2\"}}]");
-    assert_eq!(complaints, ["E216 `a=1 b=2` is not a module option"]);
+    assert_eq!(complaints, ["E127 `a=1 b=2` is not a module option"]);
 }
 
 #[test]

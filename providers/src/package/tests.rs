@@ -316,11 +316,11 @@ fn contradictions_are_refused() {
     for (entry, expected) in [
         (
             "{name: a, state: absent, version: \"1\"}",
-            "E228 `a` has `version` but is absent",
+            "E238 `a` has `version` but is absent",
         ),
         (
             "{name: a, state: absent, hold: true}",
-            "E228 `a` has `hold` but is absent",
+            "E238 `a` has `hold` but is absent",
         ),
     ] {
         let (_, complaints) = compile(&format!("packages: [{entry}]"));

@@ -288,7 +288,7 @@ fn check_url(url: &str, span: Span, problems: &mut Problems) -> Option<()> {
     let is_plain = url
         .chars()
         .all(|c| c.is_ascii_graphic() && !"\"'\\[]<>#".contains(c));
-    let (message, help) = match rest {
+    let (code, message, help) = match rest {
         Some(rest) if is_plain && !rest.is_empty() => {
             let authority = rest.split('/').next().unwrap_or("");
             if !authority.contains('@') {
@@ -296,12 +296,14 @@ fn check_url(url: &str, span: Span, problems: &mut Problems) -> Option<()> {
             }
             // The text is not repeated: it holds a secret.
             (
+                "E261",
                 "the address of the repository holds a user or a password".to_owned(),
                 "leave them out: the file on the host can be read by everybody. apt reads them from \
                  /etc/apt/auth.conf.d, dnf from a file of its own",
             )
         }
         _ => (
+            "E282",
             format!(
                 "`{}` is not the address of a repository",
                 url.escape_debug()
@@ -309,7 +311,7 @@ fn check_url(url: &str, span: Span, problems: &mut Problems) -> Option<()> {
             "write `https://…`, `http://…` or `file:///…`",
         ),
     };
-    problems.push(Diagnostic::error("E282", span, message).help(help));
+    problems.push(Diagnostic::error(code, span, message).help(help));
     None
 }
 
@@ -337,22 +339,24 @@ fn read_key(
             let count = if text.is_some() { "both" } else { "neither" };
             let joined = if text.is_some() { "and" } else { "nor" };
             let message = format!("the repository has {count} `key` {joined} `keyFile`");
-            problems.push(Diagnostic::error("E283", entry.span, message).help("write one of them"));
+            problems.push(Diagnostic::error("E210", entry.span, message).help("write one of them"));
             return None;
         }
     };
-    let (message, help) = match std::str::from_utf8(&key) {
+    let (code, message, help) = match std::str::from_utf8(&key) {
         Ok(text) if text.contains("PRIVATE KEY BLOCK") => (
+            "E261",
             "the key of the repository is a private one",
             "write the public key: `gpg --armor --export`. Take the private one out of version control, and replace it",
         ),
         Ok(text) if text.contains(BEGIN) && text.contains(END) => return Some(key),
         _ => (
+            "E283",
             "the key of the repository is not a public key in ASCII armour",
             "it begins with `-----BEGIN PGP PUBLIC KEY BLOCK-----`; `gpg --enarmor` makes one of a binary key",
         ),
     };
-    problems.push(Diagnostic::error("E283", span, message).help(help));
+    problems.push(Diagnostic::error(code, span, message).help(help));
     None
 }
 

@@ -285,7 +285,7 @@ fn what_is_wrong_is_told_before_any_host_is_asked() {
             apt(&format!(
                 "uri: \"https://me:secret@x/\", suite: a, components: [b], {KEY}"
             )),
-            "E282 the address of the repository holds a user or a password",
+            "E261 the address of the repository holds a user or a password",
         ),
         (
             apt(&format!("uri: \"https://x\", suite: a, {KEY}")),
@@ -305,7 +305,7 @@ fn what_is_wrong_is_told_before_any_host_is_asked() {
         ),
         (
             apt("uri: \"https://x\", suite: a, components: [b]"),
-            "E283 the repository has neither `key` nor `keyFile`",
+            "E210 the repository has neither `key` nor `keyFile`",
         ),
         (
             apt("uri: \"https://x\", suite: a, components: [b], key: abc"),
@@ -315,7 +315,7 @@ fn what_is_wrong_is_told_before_any_host_is_asked() {
             apt(
                 "uri: \"https://x\", suite: a, components: [b], key: \"-----BEGIN PGP PRIVATE KEY BLOCK-----\"",
             ),
-            "E283 the key of the repository is a private one",
+            "E261 the key of the repository is a private one",
         ),
         (
             format!(

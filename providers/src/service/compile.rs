@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::owner::{asked_paths, configs_of, owned_units, take_up};
 use super::resource::{OnChange, ServiceResource, Wishes};
-use super::systemd;
+use super::{limit, systemd};
 use crate::dropin::{self, DropIn};
 use crate::file::{FileResource, managed_directory, managed_file};
 use crate::section::{decode, items, written};
@@ -145,6 +145,7 @@ pub(super) fn compile(sections: &Sections<'_>, problems: &mut Problems) -> Vec<D
         let mut resource = ServiceResource::new(entry.name.clone());
         resource.configs = configs_of(&entry.name, sections);
         resource.configs.extend(asked_paths(&entry.name, sections));
+        resource.open_files = limit::of_spec(&entry.name, sections);
         resource.after = systemd::comes_before(&entry.name, sections);
         take_up(&entry, &mut resource);
         declared.push(Declared {
@@ -165,6 +166,7 @@ pub(super) fn compile(sections: &Sections<'_>, problems: &mut Problems) -> Vec<D
         let mut resource = ServiceResource::new(unit.clone());
         resource.configs = configs_of(&unit, sections);
         resource.configs.extend(asked_paths(&unit, sections));
+        resource.open_files = limit::of_spec(&unit, sections);
         declared.push(Declared {
             resource: Box::new(resource),
             span,
@@ -279,7 +281,7 @@ fn drop_ins(
         let Some(path) = drop_in_path(&entry.name, name) else {
             let message = format!("`{name}` is not the name of a drop-in");
             problems.push(
-                Diagnostic::error("E229", span, message)
+                Diagnostic::error("E127", span, message)
                     .help("letters, digits, `.`, `-` and `_`, with or without `.conf`"),
             );
             continue;

@@ -7,7 +7,7 @@ use engine::resource::{Action, Decision, Proposal, Reason, Situation, Topic};
 use engine::step::Step;
 
 use super::resource::{OnChange, ServiceResource, Wishes};
-use super::{is_running, unit_files, without_systemd};
+use super::{is_running, limit, unit_files, without_systemd};
 use crate::file::{installs, is_unit_file, refused};
 
 /// Compares a unit with what is wished for it.
@@ -27,6 +27,11 @@ pub(super) fn decide(
             format!("systemd cannot load the unit file of `{}`", service.unit),
             "look at `systemctl status`, mend the unit file, and run `systemctl daemon-reload`",
         ));
+    }
+    if let Some(limit) = service.open_files
+        && let Some(refused) = limit::overridden(&service.unit, limit, situation)?
+    {
+        return Ok(refused);
     }
     let refresh = refresh(service, state, situation)?;
     if let Some(refused) = obstacle(service, state, &refresh) {
@@ -338,6 +343,11 @@ fn refresh(
         reasons.push(Reason::Owed("an earlier run that stopped".to_owned()));
     } else if service.on_change == OnChange::Restart
         && let Some(stale) = stale_config(service, state, situation)?
+    {
+        how = OnChange::Restart;
+        reasons.push(Reason::Owed(stale));
+    } else if let Some(limit) = service.open_files
+        && let Some(stale) = limit::stale(&service.unit, limit, situation)?
     {
         how = OnChange::Restart;
         reasons.push(Reason::Owed(stale));

@@ -6,6 +6,7 @@
 
 mod compile;
 mod decide;
+mod limit;
 mod owner;
 mod resource;
 mod systemd;
@@ -18,6 +19,7 @@ use engine::question::{Question, Unanswered, UnitState};
 use engine::resource::{Decision, Declared, Provider, Resource, Section, Sections, Situation};
 use engine::step::Gate;
 
+pub(crate) use limit::nr_open;
 pub use owner::{OwnedService, UnitOwner, service_for};
 pub use resource::{OnChange, ServiceResource, Wishes};
 

@@ -10,7 +10,7 @@ use engine::step::Gate;
 
 use super::compile::{ServiceEntry, drop_in_path, entries, wishes};
 use super::resource::ServiceResource;
-use super::systemd;
+use super::{limit, systemd};
 use crate::dropin;
 use crate::runtime;
 use crate::section::{managed_paths, written};
@@ -85,6 +85,7 @@ pub fn service_for(owner: UnitOwner, sections: &Sections<'_>) -> OwnedService {
     resource.gate = gate;
     resource.configs.extend(configs_of(&unit, sections));
     resource.configs.extend(asked_paths(&unit, sections));
+    resource.open_files = limit::of_spec(&unit, sections);
     resource.after = systemd::comes_before(&unit, sections);
     let Some((node, entry)) = entry else {
         return OwnedService {

@@ -7,7 +7,7 @@ use engine::step::{Disruption, Gate};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{DEFAULT_GATE, decide, unit_files, unit_packages};
+use super::{DEFAULT_GATE, decide, limit, unit_files, unit_packages};
 use crate::section::requires;
 
 /// What is wanted of a unit; what is not said stays as it is.
@@ -47,6 +47,8 @@ pub struct ServiceResource {
     pub gate: Gate,
     /// What a restart does to what runs on the node.
     pub disruption: Disruption,
+    /// How many files its process may have open, where a drop-in of hardstand says so.
+    pub open_files: Option<u32>,
     /// Resources that come first, such as the package that brings the unit.
     pub after: Vec<ResourceId>,
 }
@@ -61,6 +63,7 @@ impl ServiceResource {
             configs: Vec::new(),
             gate: DEFAULT_GATE,
             disruption: Disruption::Restart,
+            open_files: None,
             after: Vec::new(),
         }
     }
@@ -89,6 +92,7 @@ impl Resource for ServiceResource {
             configs: _,
             gate: _,
             disruption: _,
+            open_files: _,
             after: _,
         } = self;
         let Wishes {
@@ -105,6 +109,11 @@ impl Resource for ServiceResource {
         std::iter::once(Question::Unit(self.unit.clone()))
             .chain(self.configs.iter().cloned().map(Question::File))
             .chain(self.gate.cri_socket.clone().map(Question::Cri))
+            .chain(
+                self.open_files
+                    .iter()
+                    .flat_map(|_| limit::questions(&self.unit)),
+            )
             .collect()
     }
 

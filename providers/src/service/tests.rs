@@ -2,7 +2,7 @@
 
 use crate::testing::{Machine, change, compile, summary};
 use engine::plan::Verdict;
-use engine::question::CriState;
+use engine::question::{CriState, FileState};
 use engine::resource::{Action, Reason};
 use engine::step::Step;
 
@@ -395,7 +395,7 @@ fn odd_specs_are_refused() {
         ),
         (
             "[{name: x.service, dropIns: {../x: y}}]",
-            "E229 `../x` is not the name of a drop-in",
+            "E127 `../x` is not the name of a drop-in",
         ),
     ] {
         let (_, complaints) = compile(&format!("services: {spec}"));
@@ -448,4 +448,60 @@ fn a_runtime_must_answer_where_it_can_be_asked() {
         plan("active: true", not_served(), "inactive").changes.len(),
         1
     );
+}
+
+#[test]
+fn a_limit_is_what_runs_what_is_written_and_what_wins() {
+    let spec = "runtime: { containerd: { limitNoFile: 65536 } }";
+    let drop_ins = "/etc/systemd/system/containerd.service.d";
+    let mut machine = Machine::debian()
+        .directory("/etc/containerd")
+        .directory(drop_ins)
+        .containerd("1.7.24", Some(""))
+        .file(
+            "/usr/lib/systemd/system/containerd.service",
+            "[Service]\nLimitNOFILE=infinity\n",
+        );
+    let less = engine::question::OpenFiles {
+        soft: 1024,
+        hard: 4096,
+    };
+    machine.open_files.insert("containerd.service".into(), less);
+    machine.converge(spec);
+    assert_eq!(machine.open_files["containerd.service"].hard, 65_536);
+    let FileState::Regular(config) = machine.files["/etc/containerd/config.toml"].clone() else {
+        panic!("it is written");
+    };
+    let dump = String::from_utf8(config.content.unwrap()).unwrap();
+    let mut machine = machine.containerd("1.7.24", Some(&dump));
+    machine.converge(spec);
+
+    // The file is right and older than the process, and the process is not right.
+    machine.open_files.insert("containerd.service".into(), less);
+    let plan = machine.plan(spec);
+    let service = change(&plan, "service/containerd.service");
+    assert!(
+        matches!(&service.reasons[..], [Reason::Owed(why)] if why.ends_with("at most 4096 open files")),
+        "{service:#?}"
+    );
+    machine.converge(spec);
+
+    // Nobody knows how much of a limit beyond the kernel's bound a process gets.
+    machine.open_files.insert("containerd.service".into(), less);
+    let bounded = machine.clone().sysctl("fs.nr_open", "4096");
+    assert_eq!(summary(&bounded.plan(spec)), [""; 0]);
+    machine.converge(spec);
+
+    // A file of somebody else wins: a restart would not help.
+    let other = machine.file(
+        &format!("{drop_ins}/zz.conf"),
+        "[Service]\nLimitNOFILE=1024\n",
+    );
+    let plan = other.plan(spec);
+    let refused = summary(&plan);
+    let expected = format!(
+        "service/containerd.service Refused: `containerd.service` gets LimitNOFILE=1024 from {drop_ins}/zz.conf:2, which wins \
+         over `limitNoFile: 65536`"
+    );
+    assert!(refused.contains(&expected), "{refused:#?}");
 }

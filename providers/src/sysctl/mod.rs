@@ -258,7 +258,7 @@ fn check_one_switch(section: &Node, sysctls: &[(Sysctl, Declared)], problems: &m
         };
         let message = format!("`{one}` and `{other}` are one switch, and are set differently");
         problems.push(
-            Diagnostic::error("E217", place(other), message)
+            Diagnostic::error("E239", place(other), message)
                 .related(place(one), "it is set here as well")
                 .help("keep one of the two"),
         );

@@ -124,7 +124,7 @@ fn what_no_host_should_see_is_refused() {
         ),
         (
             "{net.ipv4.ip_forward: 1, net.ipv4.conf.all.forwarding: 0}",
-            "E217 `net.ipv4.ip_forward` and `net.ipv4.conf.all.forwarding` are one switch, and are set differently",
+            "E239 `net.ipv4.ip_forward` and `net.ipv4.conf.all.forwarding` are one switch, and are set differently",
         ),
         (
             "{net.bridge.bridge-nf-call-iptables: 1}",

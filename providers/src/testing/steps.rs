@@ -1,12 +1,30 @@
 //! What the steps of a plan do to the machine. A step that could not be done on a real one panics.
 
 use engine::name::{AbsPath, UnitName};
-use engine::question::{FileState, PackageState};
+use engine::question::{FileState, OpenFiles, PackageState};
 use engine::step::{Replaces, Step};
 
 use super::{Machine, attributes, regular};
 
 impl Machine {
+    /// Lets a process that starts have the limit that its drop-ins set last.
+    fn limit_open_files(&mut self, unit: &UnitName) {
+        let directory = format!("/etc/systemd/system/{unit}.d/");
+        let drop_ins = self.files.iter().filter_map(|(path, state)| match state {
+            FileState::Regular(file) if path.starts_with(&directory) => file.content.as_deref(),
+            _ => None,
+        });
+        let lines = drop_ins.flat_map(|text| std::str::from_utf8(text).unwrap().lines());
+        let mut limits = lines.filter_map(|line| line.strip_prefix("LimitNOFILE=")?.parse().ok());
+        if let Some(limit) = limits.next_back() {
+            let limit = OpenFiles {
+                soft: limit,
+                hard: limit,
+            };
+            self.open_files.insert(unit.to_string(), limit);
+        }
+    }
+
     pub(super) fn step(&mut self, step: &Step) {
         match step {
             Step::WriteFile {
@@ -120,6 +138,9 @@ impl Machine {
                 );
                 self.set(name, "StateChangeTimestamp", "Mon 2033-11-21 20:12:34 UTC");
                 self.owed.remove(name.as_str());
+                if !matches!(step, Step::ReloadUnit { .. }) {
+                    self.limit_open_files(name);
+                }
             }
             Step::OweRestart { names } => self.owed.extend(names.iter().map(ToString::to_string)),
             // What a plan pauses it starts again, or the end of the transaction does.

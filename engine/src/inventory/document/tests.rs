@@ -180,7 +180,7 @@ fn hostile_names_and_addresses_are_refused() {
         ),
         (
             "hosts: {\"a[1-2]\": {address: b}}",
-            "1:29 E306 all of `a[1-2]` would be reached at `b`",
+            "1:29 E308 all of `a[1-2]` would be reached at `b`",
         ),
         ("hosts: {\"a[1-\": }", "1:11 E321 `[` without `]`"),
         (
@@ -250,15 +250,15 @@ fn connection_settings_are_checked() {
         ),
         (
             "options: [x]",
-            "1:19 E307 `options`: an inventory holds no options of ssh",
+            "1:19 E309 `options`: an inventory holds no options of ssh",
         ),
         (
             "proxyCommand: nc",
-            "1:19 E307 `proxyCommand`: an inventory holds no options of ssh",
+            "1:19 E309 `proxyCommand`: an inventory holds no options of ssh",
         ),
         (
             "password: x",
-            "1:19 E307 `password`: an inventory holds no secrets",
+            "1:19 E310 `password`: an inventory holds no secrets",
         ),
         (
             "connectTimeout: 5 min",
@@ -330,7 +330,7 @@ fn hosts_have_a_budget() {
     let text: String = (0..50).map(|n| format!("  w{n}x[0-99999]:\n")).collect();
     check(
         &format!("hosts:\n{text}"),
-        &["3:3 E321 there are more than 100000 hosts"],
+        &["3:3 E324 there are more than 100000 hosts"],
     );
 }
 
@@ -406,6 +406,6 @@ fn what_other_inventories_write_is_told_how_it_is_written_here() {
     );
     check(
         "hosts: {a: {ansible_become_pass: secret}}",
-        &["1:13 E307 `ansible_become_pass`: an inventory holds no secrets"],
+        &["1:13 E310 `ansible_become_pass`: an inventory holds no secrets"],
     );
 }

@@ -109,7 +109,6 @@ pub(super) fn code_of_format(format: &str, text: &str) -> Option<&'static str> {
         "module-name" => "E216",
         "package-name" | "package-version" => "E228",
         "unit-name" => "E229",
-        "resource-id" => "E234",
         _ => return None,
     })
 }

@@ -43,6 +43,29 @@ fn apis_that_do_not_fit_are_found_on_hosts() {
 }
 
 #[test]
+fn a_floor_that_is_lowered_is_no_fault() {
+    let machine = || with("5:29.0.1-1~debian.13~trixie", "0.3.15~3-0~debian-bookworm");
+    let configured = |text: &str| machine().file("/etc/docker/daemon.json", text);
+    let lowered = configured("{ \"min-api-version\": \"1.24\" }");
+    assert_eq!(only("H021", &lowered, DOCKER), [""; 0]);
+    assert_eq!(lowered.plan(DOCKER).checks.refusal(), None);
+    let by_unit = machine().file(
+        "/etc/systemd/system/docker.service",
+        "[Service]\nEnvironment=DOCKER_MIN_API_VERSION=1.43\nExecStart=/usr/bin/dockerd\n",
+    );
+    assert_eq!(only("H021", &by_unit, DOCKER), [""; 0]);
+    for kept in ["{}", "", "{ \"min-api-version\": \"1.44\" }"] {
+        assert_eq!(only("H021", &configured(kept), DOCKER).len(), 1, "{kept}");
+    }
+    for hostile in ["{", "{ \"min-api-version\": \"\\u001b[2J\" }"] {
+        assert!(
+            unknown("H021", &configured(hostile), DOCKER).is_some(),
+            "{hostile}"
+        );
+    }
+}
+
+#[test]
 fn apis_that_do_not_fit_are_found_in_the_spec() {
     let spec = |docker: &str, cri_dockerd: &str| {
         format!(

@@ -1,5 +1,7 @@
 //! The limit of open files of the runtime's unit.
 
+use engine::question::OpenFiles;
+
 use super::*;
 
 const SPEC: &str = "runtime: { containerd: {} }";
@@ -45,6 +47,31 @@ fn too_many_and_too_few_open_files_are_found() {
         &format!("{drop_in}{SPEC}"),
     );
     assert!(mended[0].starts_with("Warning Mended"), "{mended:?}");
+}
+
+#[test]
+fn a_process_with_less_than_its_unit_gives_is_found() {
+    let mut machine = with("LimitNOFILE=1048576", "1048576");
+    let mut runs_with = |hard| {
+        let limit = OpenFiles { soft: 1024, hard };
+        machine
+            .open_files
+            .insert("containerd.service".into(), limit);
+        only("H025", &machine, "kubernetes: { version: '1.31' }")
+    };
+    assert_eq!(runs_with(1_048_576), [""; 0]);
+    assert_eq!(
+        runs_with(4096),
+        [
+            "Warning Stays containerd.service runs with a limit of 4096 open files, whatever its unit says: a container opens no \
+             more"
+        ]
+    );
+    let mended = "runtime: { containerd: { limitNoFile: 1048576 } }";
+    let found = only("H025", &machine, mended);
+    assert!(found[0].starts_with("Warning Mended"), "{found:?}");
+    let stopped = machine.unit("containerd.service", &[("ActiveState", "inactive")]);
+    assert_eq!(only("H025", &stopped, SPEC), [""; 0]);
 }
 
 #[test]

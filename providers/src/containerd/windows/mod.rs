@@ -46,7 +46,7 @@ const PATHS: [&[&str]; 4] = [
 ];
 
 /// The file that a containerd without `--config` reads.
-fn default_config() -> AbsPath {
+pub(crate) fn default_config() -> AbsPath {
     constant_path("/C:/Program Files/containerd/config.toml")
 }
 

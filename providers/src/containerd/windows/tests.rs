@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use engine::diagnostic::Problems;
-use engine::facts::Facts;
+use engine::facts::{Facts, Os};
 use engine::graph::Graph;
 use engine::name::{AbsPath, UnitName};
 use engine::plan::{Change, HostPlan, Verdict, plan_host};
@@ -237,7 +237,11 @@ fn compile(spec: &str) -> (Graph, Vec<String>) {
     };
     let mut problems = Problems::default();
     let declared = Runtimes.compile_for_windows(&sections, &mut problems);
-    let graph = Graph::build(declared, &sources, &mut problems);
+    let checks = registry()
+        .iter()
+        .flat_map(|provider| provider.checks(&sections, Os::Windows, &mut problems))
+        .collect();
+    let graph = Graph::build(declared, &sources, &mut problems).with_checks(checks);
     let complaints = problems
         .into_sorted()
         .into_iter()
@@ -628,5 +632,46 @@ fn what_windows_has_not_is_an_error_in_the_spec() {
         ),
     ] {
         assert_eq!(compile(spec).1, [expected], "{spec}");
+    }
+}
+
+#[test]
+fn the_checks_of_containerds_files_are_made() {
+    let found = |host: &Windows| -> Vec<String> {
+        let checked = host.plan(SPEC).checks;
+        assert_eq!(checked.unknown, []);
+        let findings = checked.findings.iter();
+        let lines =
+            findings.map(|found| format!("{} {:?} {}", found.check, found.standing, found.message));
+        lines.collect()
+    };
+    assert_eq!(found(&Windows::right()), [""; 0]);
+    let disabled = RIGHT.replace(
+        "version = 2",
+        "version = 2\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\nenabled_plugins = []",
+    );
+    assert_eq!(
+        found(&Windows::right().at(CONFIG, file(&disabled, BEFORE))),
+        [
+            r"H001 Mended `disabled_plugins` of C:\Program Files\containerd\config.toml names `io.containerd.grpc.v1.cri`: containerd runs without its CRI, and no kubelet can use it",
+            r"H002 Stays C:\Program Files\containerd\config.toml sets `enabled_plugins`, which is no key of containerd: it has no effect",
+        ]
+    );
+    let old = Windows::right().containerd(Some("1.5.18"), Some(DUMP));
+    let told = found(&old);
+    let expected = "H029 Stays containerd 1.5.18 speaks only CRI v1alpha2";
+    assert!(
+        told.iter().any(|line| line.starts_with(expected)),
+        "{told:#?}"
+    );
+    // None asks what only Linux can answer.
+    let (graph, _) = compile(SPEC);
+    for question in graph.checks().iter().flat_map(|check| check.questions()) {
+        let is_of_windows = match &question {
+            Question::File(path) | Question::Containerd(path) => path.on_windows().is_some(),
+            Question::Files { directory, .. } => directory.on_windows().is_some(),
+            _ => false,
+        };
+        assert!(is_of_windows, "{question:?}");
     }
 }
