@@ -101,7 +101,7 @@ fn what_an_import_would_undo_is_refused_before_anything_is_written() {
     let Some(lab) = Lab::boot(&images) else {
         return;
     };
-    let spec = lab.spec("runtime: { containerd: {} }");
+    let spec = lab.spec("runtime: { containerd: { prerequisites: false } }");
     let expect_refused = |says: &str| {
         let applied = run(lab.hardstand("apply", &spec).arg("--yes"));
         assert_eq!(applied.code, Some(1), "{applied:#?}");

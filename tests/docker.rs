@@ -89,16 +89,30 @@ fn mirantis_is_managed_as_docker_engine_and_told_by_its_package() {
         "a",
         "mkdir -p /tmp/p/DEBIAN && printf 'Package: docker-ee\\nVersion: 5:25.0.8-1\\nArchitecture: all\\n\
          Maintainer: lab <lab@localhost>\\nDescription: a stand-in for Mirantis Container Runtime\\n' >/tmp/p/DEBIAN/control &&
-         dpkg-deb --root-owner-group -b /tmp/p /tmp/p.deb >/dev/null && dpkg -i /tmp/p.deb >/dev/null &&
-         mkdir -p /etc/systemd/system/cri-docker.socket.d &&
-         printf '[Socket]\\nListenStream=\\nListenStream=%%t/mcr/cri.sock\\n' >/etc/systemd/system/cri-docker.socket.d/mcr.conf &&
-         systemctl daemon-reload",
+         dpkg-deb --root-owner-group -b /tmp/p /tmp/p.deb >/dev/null && dpkg -i /tmp/p.deb >/dev/null",
     );
     let told = run(lab.bare("doctor").arg("-f").arg(lab.inventory()));
     assert!(
         told.stdout.contains("Mirantis Container Runtime 5:25.0.8"),
         "{told:#?}"
     );
+    lab.converge(&example);
+    lab.expect_no_changes(&example);
+
+    let _moved = lab.ask(
+        "a",
+        "mkdir -p /etc/systemd/system/cri-docker.socket.d && \
+         printf '[Socket]\\nListenStream=\\nListenStream=%%t/mcr/cri.sock\\n' >/etc/systemd/system/cri-docker.socket.d/mcr.conf &&
+         systemctl daemon-reload && systemctl stop cri-docker.socket cri-docker.service &&
+         systemctl start cri-docker.socket cri-docker.service",
+    );
+    let refused = run(&mut lab.hardstand("plan", &example));
+    assert_eq!(refused.code, Some(1), "{refused:#?}");
+    let help = "set `runtime.mirantis.criDockerd.socket` to /run/mcr/cri.sock";
+    assert!(refused.stdout.contains(help), "{refused:#?}");
+    let spec = std::fs::read_to_string(&example).unwrap();
+    let named = "criDockerd: { socket: /run/mcr/cri.sock }";
+    let example = lab.write("mirantis.yaml", &spec.replace("criDockerd: {}", named));
     lab.converge(&example);
     lab.expect_no_changes(&example);
     lab.lab("reboot", "a");

@@ -261,6 +261,8 @@ pub struct OpenFiles {
     pub soft: u64,
     /// As far as it can.
     pub hard: u64,
+    /// What PID 1 has, and so the most that it is sure to give: systemd raises its own limit as far as it may when it starts.
+    pub bound: u64,
 }
 
 /// A kubelet. It may be another from one moment to the next, so it is no guard.

@@ -378,14 +378,18 @@ impl<'a> Seen<'a> {
                 };
                 Some(self.kubelets.insert(unit, state).is_none())
             }
-            ("~limits", [unit, soft, hard]) => {
+            ("~limits", [unit, soft, hard, bound]) => {
                 let number = |field: &str| match field {
                     "unlimited" => Some(u64::MAX),
                     digits => digits.parse().ok(),
                 };
-                let (soft, hard) = (number(soft)?, number(hard)?);
+                let open_files = OpenFiles {
+                    soft: number(soft)?,
+                    hard: number(hard)?,
+                    bound: number(bound)?,
+                };
                 let state = LimitsState {
-                    open_files: Some(OpenFiles { soft, hard }),
+                    open_files: Some(open_files),
                 };
                 Some(self.limits.insert(unit, state).is_none())
             }

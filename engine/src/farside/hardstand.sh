@@ -848,7 +848,8 @@ h_observe_unit() {
 	printf 'unit %s%s\n~unit %s%s\n' "$1" "$h_guard" "$1" "$h_volatile"
 }
 
-# How many files the processes of units may have open: one grep over their limits. None of it is a guard.
+# How many files the processes of units may have open, and how many systemd can give: one grep over their limits and those
+# of PID 1. None of it is a guard.
 # shellcheck disable=SC2086 # splitting is the point
 h_observe_limits() {
 	[ -n "$h_limits" ] && [ -n "$h_contents" ] || return 0
@@ -860,8 +861,17 @@ h_observe_limits() {
 		esac
 	done
 	if [ -n "$h_paths" ]; then
-		h_found=$h_nl$(grep -aHs '^Max open files ' -- $h_paths)$h_nl
+		h_found=$h_nl$(grep -aHs '^Max open files ' -- /proc/1/limits $h_paths)$h_nl
 	fi
+	h_bound=unlimited
+	case $h_found in
+	*"$h_nl/proc/1/limits:"*)
+		h_line=${h_found#*"$h_nl/proc/1/limits:Max open files "}
+		h_fold "${h_line%%"$h_nl"*}"
+		h_line=${h_out% *}
+		h_bound=${h_line#* }
+		;;
+	esac
 	for h_name in $h_limits; do
 		h_encode "$h_name"
 		h_name=$h_out
@@ -875,7 +885,7 @@ h_observe_limits() {
 			h_line=${h_found#*"$h_nl/proc/$h_value/limits:Max open files "}
 			h_fold "${h_line%%"$h_nl"*}"
 			h_line=${h_out% *}
-			printf '~limits %s %s\n' "$h_name" "$h_line"
+			printf '~limits %s %s %s\n' "$h_name" "$h_line" "$h_bound"
 		else
 			printf '~limits %s\n' "$h_name"
 		fi

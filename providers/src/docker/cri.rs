@@ -16,7 +16,7 @@ use crate::dropin;
 use crate::file::{FileTarget, managed_directory};
 use crate::runtime::{Chosen, KubernetesVersion, Refusal, Stop, canonical};
 use crate::section::{constant_path, items, requires};
-use crate::service::{UnitOwner, service_for};
+use crate::service::{ServiceResource, UnitOwner, service_for};
 use crate::unitfile::{self, Assignment, words};
 
 /// The packages that are known to provide cri-dockerd.
@@ -52,7 +52,11 @@ pub(super) fn compile(
     } = chosen;
     let package = Provided::new(section.package.as_ref(), &PACKAGES, &sections);
     let socket_unit = socket_of(&section.service);
-    let socket = socket(&section);
+    let listener = Listener {
+        unit: socket_unit.clone(),
+        socket: socket(&section),
+        engine,
+    };
     let mut target = FileTarget::new(drop_in(&section.service));
     target.read_by = vec![section.service.clone()];
     target.after = package.resources().collect();
@@ -60,8 +64,7 @@ pub(super) fn compile(
     let drop_in = DropIn {
         flags: flags(&section, kubernetes),
         service: section.service.clone(),
-        socket_unit: socket_unit.clone(),
-        socket: socket.clone(),
+        listener: listener.clone(),
         package: package.clone(),
         docker,
         kubernetes,
@@ -83,7 +86,7 @@ pub(super) fn compile(
     };
     let path = drop_in.target.path.clone();
     let answers = Gate {
-        cri_socket: Some(socket),
+        cri_socket: Some(listener.socket.clone()),
         ..gate()
     };
     let mut service = owned(&section.service, vec![path], answers);
@@ -91,15 +94,19 @@ pub(super) fn compile(
         ResourceId::new("service", &docker_service),
         ResourceId::new("service", &socket_unit),
     ]);
-    let mut listener = owned(&socket_unit, Vec::new(), gate());
+    let service = Declared {
+        span: service.span,
+        written: service.written,
+        resource: Box::new(CriService {
+            inner: service.resource,
+            listener,
+        }),
+    };
+    let mut listening = owned(&socket_unit, Vec::new(), gate());
     // Its group comes with the package of Docker.
-    listener.resource.after.extend(drop_in.docker.resources());
+    listening.resource.after.extend(drop_in.docker.resources());
     let has_directory = is_managed(&directory, &section.service, &sections);
-    let mut declared = vec![
-        declare(drop_in, span),
-        listener.declared(),
-        service.declared(),
-    ];
+    let mut declared = vec![declare(drop_in, span), listening.declared(), service];
     if !has_directory {
         declared.push(declare(managed_directory(directory), span));
     }
@@ -185,12 +192,80 @@ struct DropIn {
     target: FileTarget,
     flags: Vec<(&'static str, String)>,
     service: UnitName,
-    socket_unit: UnitName,
-    socket: AbsPath,
+    listener: Listener,
     package: Provided,
     docker: Provided,
     kubernetes: Option<KubernetesVersion>,
     engine: Engine,
+}
+
+/// The unit that listens for cri-dockerd, and where that is expected.
+#[derive(Debug, Clone)]
+struct Listener {
+    unit: UnitName,
+    socket: AbsPath,
+    engine: Engine,
+}
+
+impl Listener {
+    /// The socket unit has the say. If it names another socket than the spec, the gate would not pass, and crictl and the
+    /// kubelet would be pointed at nothing.
+    fn check(&self, situation: &Situation<'_>) -> Result<(), Stop> {
+        let listens = listens(&self.unit, situation)?;
+        let expected = canonical(self.socket.as_str());
+        let elsewhere = listens.filter(|listens| canonical(&listens.value) != expected);
+        let Some(listens) = elsewhere else {
+            return Ok(());
+        };
+        let value = listens.value.escape_debug();
+        Err(Refusal::new(format!(
+            "cri-dockerd listens on {value} by {}, and the spec expects {}",
+            listens.place, self.socket
+        ))
+        .help(format!(
+            "set `runtime.{}.criDockerd.socket` to {value}",
+            self.engine.field()
+        ))
+        .into())
+    }
+}
+
+/// The unit that runs cri-dockerd: an ordinary one that is left alone where it would not answer as expected.
+#[derive(Debug)]
+struct CriService {
+    inner: ServiceResource,
+    listener: Listener,
+}
+
+impl Resource for CriService {
+    fn id(&self) -> ResourceId {
+        self.inner.id()
+    }
+
+    fn desired(&self) -> String {
+        self.inner.desired()
+    }
+
+    fn questions(&self) -> Vec<Question> {
+        let mut questions = self.inner.questions();
+        questions.extend(unitfile::questions(&self.listener.unit));
+        questions
+    }
+
+    fn relations(&self) -> Vec<Relation> {
+        self.inner.relations()
+    }
+
+    fn decide(&self, situation: &Situation<'_>) -> Result<Decision, Unanswered> {
+        Stop::settle(self.weigh(situation))
+    }
+}
+
+impl CriService {
+    fn weigh(&self, situation: &Situation<'_>) -> Result<Decision, Stop> {
+        self.listener.check(situation)?;
+        Ok(self.inner.decide(situation)?)
+    }
 }
 
 impl Resource for DropIn {
@@ -206,7 +281,7 @@ impl Resource for DropIn {
     fn questions(&self) -> Vec<Question> {
         let mut questions = self.target.questions();
         questions.extend(unitfile::questions(&self.service));
-        questions.extend(unitfile::questions(&self.socket_unit));
+        questions.extend(unitfile::questions(&self.listener.unit));
         questions.extend(self.package.questions());
         questions.extend(self.docker.questions());
         questions
@@ -230,7 +305,7 @@ impl Resource for DropIn {
 impl DropIn {
     fn weigh(&self, situation: &Situation<'_>) -> Result<Decision, Stop> {
         self.check_versions(situation)?;
-        self.check_socket(situation)?;
+        self.listener.check(situation)?;
         let command = self.command(situation)?;
         let text = format!(
             "# Written by hardstand. cri-dockerd has no configuration file; its flags are here.\n\
@@ -250,27 +325,6 @@ impl DropIn {
             version::check_pair(cri_dockerd, docker)?;
         }
         Ok(())
-    }
-
-    /// The socket unit has the say. If it names another socket than the spec, the gate would not pass, and crictl and the
-    /// kubelet would be pointed at nothing.
-    fn check_socket(&self, situation: &Situation<'_>) -> Result<(), Stop> {
-        let listens = listens(&self.socket_unit, situation)?;
-        let expected = canonical(self.socket.as_str());
-        let elsewhere = listens.filter(|listens| canonical(&listens.value) != expected);
-        let Some(listens) = elsewhere else {
-            return Ok(());
-        };
-        let value = listens.value.escape_debug();
-        Err(Refusal::new(format!(
-            "cri-dockerd listens on {value} by {}, and the spec expects {}",
-            listens.place, self.socket
-        ))
-        .help(format!(
-            "set `runtime.{}.criDockerd.socket` to {value}",
-            self.engine.field()
-        ))
-        .into())
     }
 
     /// Returns the command that the unit should run.

@@ -58,17 +58,14 @@ pub(super) fn stale(
     situation: &Situation<'_>,
 ) -> Result<Option<String>, Unanswered> {
     let limit = u64::from(limit);
-    let bound = match situation.observed.sysctl(&nr_open())? {
+    let nr_open = match situation.observed.sysctl(&nr_open())? {
         SysctlState::Value(value) => value.parse().unwrap_or(u64::MAX),
         SysctlState::Absent | SysctlState::Unreadable(_) => u64::MAX,
     };
-    // Of what is beyond the bound, systemd takes as much as it can, and does not say how much that is.
-    if limit > bound {
-        return Ok(None);
-    }
     let running = situation.observed.limits(unit)?.open_files;
+    // Of what is beyond the bounds, systemd gives as much as it can, and does not say how much that is.
     Ok(running
-        .filter(|running| running.hard != limit)
+        .filter(|running| running.hard != limit && limit <= nr_open.min(running.bound))
         .map(|running| {
             format!(
                 "it was started: it runs with at most {} open files",

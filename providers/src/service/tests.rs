@@ -465,6 +465,7 @@ fn a_limit_is_what_runs_what_is_written_and_what_wins() {
     let less = engine::question::OpenFiles {
         soft: 1024,
         hard: 4096,
+        bound: u64::MAX,
     };
     machine.open_files.insert("containerd.service".into(), less);
     machine.converge(spec);
@@ -489,6 +490,10 @@ fn a_limit_is_what_runs_what_is_written_and_what_wins() {
     // Nobody knows how much of a limit beyond the kernel's bound a process gets.
     machine.open_files.insert("containerd.service".into(), less);
     let bounded = machine.clone().sysctl("fs.nr_open", "4096");
+    assert_eq!(summary(&bounded.plan(spec)), [""; 0]);
+    let mut bounded = machine.clone();
+    let limit = bounded.open_files.get_mut("containerd.service").unwrap();
+    limit.bound = 4096;
     assert_eq!(summary(&bounded.plan(spec)), [""; 0]);
     machine.converge(spec);
 

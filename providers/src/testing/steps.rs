@@ -20,6 +20,7 @@ impl Machine {
             let limit = OpenFiles {
                 soft: limit,
                 hard: limit,
+                bound: u64::MAX,
             };
             self.open_files.insert(unit.to_string(), limit);
         }

@@ -53,7 +53,11 @@ fn too_many_and_too_few_open_files_are_found() {
 fn a_process_with_less_than_its_unit_gives_is_found() {
     let mut machine = with("LimitNOFILE=1048576", "1048576");
     let mut runs_with = |hard| {
-        let limit = OpenFiles { soft: 1024, hard };
+        let limit = OpenFiles {
+            soft: 1024,
+            hard,
+            bound: u64::MAX,
+        };
         machine
             .open_files
             .insert("containerd.service".into(), limit);
