@@ -115,6 +115,17 @@ pub struct HostPlan {
 }
 
 impl Plan {
+    /// Leaves out all hosts but those that are meant, and what was planned for clusters that are left without a node.
+    pub fn retain(&mut self, is_meant: impl Fn(&HostName) -> bool) {
+        self.hosts.retain(|host| is_meant(&host.host));
+        self.unreachable.retain(|host| is_meant(&host.host));
+        let hosts = &self.hosts;
+        // Which hosts are nodes of a cluster that could not be asked is not known.
+        self.clusters.retain(|cluster| {
+            cluster.unasked.is_some() || hosts.iter().any(|host| host.is_node_of(cluster))
+        });
+    }
+
     /// Returns the hosts that are nodes of a cluster.
     pub fn nodes_of<'a>(&'a self, cluster: &'a ClusterWide) -> impl Iterator<Item = &'a HostPlan> {
         self.hosts.iter().filter(|host| host.is_node_of(cluster))

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::check::Checked;
-use crate::cluster::KubeletConfigEdit;
+use crate::cluster::{ClusterState, KubeletConfigEdit};
 use crate::facts::Facts;
 use crate::report::Left;
 use crate::step::Step;
@@ -246,4 +246,44 @@ fn what_is_left_after_an_apply_is_named_with_its_reason() {
     again.changes.clear();
     again.unplanned.pop();
     assert_eq!(Left::of(&applied, &again), []);
+}
+
+#[test]
+fn a_part_of_a_plan_has_nothing_of_the_clusters_of_others() {
+    let node = |name: &str, context: &str| HostPlan {
+        cluster: Some(ClusterPlan {
+            context: Some(context.to_owned()),
+            node: name.parse().unwrap(),
+            observed: ClusterState::default(),
+            before: Vec::new(),
+            after: Vec::new(),
+            notes: Vec::new(),
+        }),
+        ..host(name, "60")
+    };
+    let cluster = |context: &str| ClusterWide {
+        context: Some(context.to_owned()),
+        refused: vec!["it is odd".to_owned()],
+        ..ClusterWide::default()
+    };
+    let mut plan = plan(vec![node("a", "one"), node("b", "two")]);
+    plan.clusters = vec![
+        cluster("one"),
+        cluster("two"),
+        ClusterWide {
+            context: Some("gone".to_owned()),
+            unasked: Some("no".to_owned()),
+            ..ClusterWide::default()
+        },
+    ];
+    plan.retain(|host| host.as_str() == "b");
+    let hosts: Vec<_> = plan.hosts.iter().map(|host| host.host.as_str()).collect();
+    assert_eq!(hosts, ["b"]);
+    assert_eq!(plan.unreachable, []);
+    let contexts: Vec<_> = plan
+        .clusters
+        .iter()
+        .filter_map(|cluster| cluster.context.as_deref())
+        .collect();
+    assert_eq!(contexts, ["two", "gone"]);
 }
