@@ -99,6 +99,7 @@ fn plan_and_apply(ui: &Ui, args: &ApplyArgs) -> Result<ExitStatus, CommandError>
     if let Some(status) = watched.interrupted() {
         return Ok(status);
     }
+    let is_refused = plan.hosts.iter().any(|host| host.refusal().is_some());
     let digest = Digest::of(&plan.to_bytes());
     let reviewed = Reviewed {
         plan,
@@ -115,7 +116,7 @@ fn plan_and_apply(ui: &Ui, args: &ApplyArgs) -> Result<ExitStatus, CommandError>
             ui.note("Nothing was changed.\n");
             return Ok(ExitStatus::Done);
         }
-    } else if !ui.json && summary.blocked_hosts == 0 {
+    } else if !ui.json && !is_refused {
         return Ok(ExitStatus::of_plan(&summary, false));
     }
     execute(ui, args, &session, &reviewed, &watched)

@@ -131,12 +131,12 @@ impl Plan {
         self.hosts.iter().filter(|host| host.is_node_of(cluster))
     }
 
-    /// Whether apply may touch a host: neither a check nor its cluster keeps it from that.
+    /// Whether apply may touch a host: neither the host itself nor its cluster keeps it from that.
     pub fn may_touch(&self, host: &HostPlan) -> bool {
         let mut clusters = self.clusters.iter();
         let refused =
             |cluster: &ClusterWide| !cluster.refused.is_empty() && host.is_node_of(cluster);
-        host.checks.refusal().is_none() && !clusters.any(refused)
+        host.refusal().is_none() && !clusters.any(refused)
     }
 
     /// Whether anything is done to a cluster as a whole: it is not, where no node of it may be touched.
@@ -235,6 +235,15 @@ impl HostPlan {
         } else {
             None
         }
+    }
+
+    /// Returns why apply does nothing to the host, nor to its node: because of what checks found, or since it cannot be
+    /// changed and would have to be.
+    pub fn refusal(&self) -> Option<String> {
+        let obstacle = self.obstacle().filter(|_| !self.changes.is_empty());
+        self.checks
+            .refusal()
+            .or_else(|| obstacle.map(str::to_owned))
     }
 }
 

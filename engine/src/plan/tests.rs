@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::check::Checked;
-use crate::cluster::{ClusterState, KubeletConfigEdit};
+use crate::cluster::{ClusterState, ClusterStep, KubeletConfigEdit};
 use crate::facts::Facts;
 use crate::report::Left;
 use crate::step::Step;
@@ -286,4 +286,36 @@ fn a_part_of_a_plan_has_nothing_of_the_clusters_of_others() {
         .filter_map(|cluster| cluster.context.as_deref())
         .collect();
     assert_eq!(contexts, ["two", "gone"]);
+}
+
+#[test]
+fn a_host_that_cannot_be_changed_is_refused_before_its_node_is_drained() {
+    let mut node = host("a", "60");
+    node.facts.root = false;
+    node.cluster = Some(ClusterPlan {
+        context: None,
+        node: "a".parse().unwrap(),
+        observed: ClusterState::default(),
+        before: vec![ClusterStep::Cordon],
+        after: vec![ClusterStep::Uncordon],
+        notes: Vec::new(),
+    });
+    let refusal = node.refusal().unwrap();
+    assert!(refusal.starts_with("changes need root"), "{refusal}");
+    let cluster = ClusterWide {
+        edits: vec![KubeletConfigEdit {
+            config_map: "kubelet-config".to_owned(),
+            cgroup_driver: "systemd".to_owned(),
+            before: "a\n".to_owned(),
+            after: "b\n".to_owned(),
+        }],
+        ..ClusterWide::default()
+    };
+    let mut plan = plan(vec![node]);
+    assert!(!plan.may_touch(&plan.hosts[0]) && !plan.edits(&cluster));
+    plan.hosts[0].changes.clear();
+    assert_eq!(plan.hosts[0].refusal(), None, "nothing is to be changed");
+    plan.hosts[0].facts.root = true;
+    plan.hosts[0].facts.init = Init::Systemd;
+    assert!(plan.edits(&cluster));
 }
