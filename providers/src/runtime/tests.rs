@@ -224,6 +224,36 @@ fn a_kernel_without_what_is_implied_keeps_nothing_else_from_being_done() {
 }
 
 #[test]
+fn what_no_longer_follows_from_a_newer_version_goes_from_the_boot_and_not_from_the_running_kernel()
+{
+    let spec = |version: &str| {
+        let spec = format!("kubernetes: {{ version: '{version}' }}\nruntime: {{ crio: {{}} }}\n");
+        let whole = json(&effective(&spec, Os::Linux));
+        let sections = ["kubernetes", "modules", "sysctls"];
+        let kept = sections.map(|name| (name.to_owned(), whole[name].clone()));
+        Json::Object(Map::from_iter(kept)).to_string()
+    };
+    let mut machine = Machine::debian()
+        .module("overlay", |module| module.available = true)
+        .module("br_netfilter", |module| module.available = true)
+        .sysctl("net.ipv4.ip_forward", "0");
+    machine.converge(&spec("1.29"));
+    let upgraded = machine.converge(&spec("1.30"));
+    let changed: Vec<_> = upgraded
+        .changes
+        .iter()
+        .map(|change| change.resource.to_string())
+        .collect();
+    assert_eq!(
+        changed,
+        [
+            "file//etc/modules-load.d/hardstand.conf",
+            "file//etc/sysctl.d/99-zz-hardstand.conf"
+        ]
+    );
+}
+
+#[test]
 fn a_windows_host_has_the_defaults_of_windows() {
     let spec = json(&effective(CONTAINERD, Os::Windows));
     assert_eq!(
