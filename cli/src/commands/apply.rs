@@ -69,7 +69,9 @@ fn check_digest(args: &ApplyArgs, digest: &Digest) -> Result<(), CommandError> {
 /// Leaves in a plan the hosts that the command line means. Refuses a limit that leaves none.
 fn narrow(args: &ApplyArgs, plan: &mut Plan, fleet: &Fleet) -> Result<(), CommandError> {
     let meant: BTreeSet<&HostName> = fleet.hosts.iter().map(|host| &host.host.name).collect();
-    let planned: Vec<HostName> = plan.hosts.iter().map(|host| host.host.clone()).collect();
+    let planned = plan.hosts.iter().map(|host| &host.host);
+    let unreachable = plan.unreachable.iter().map(|host| &host.host);
+    let planned: BTreeSet<HostName> = planned.chain(unreachable).cloned().collect();
     plan.retain(|host| meant.contains(host));
     match &args.input.limit {
         Some(limit) if plan.hosts.is_empty() && plan.unreachable.is_empty() => {
