@@ -331,7 +331,7 @@ impl Run<'_> {
     fn apply(&self, (host, plan): &Planned<'_>) -> HostReport {
         let fleet = self.fleet;
         let events = fleet.sender();
-        if let Some(reason) = plan.checks.refusal() {
+        if let Some(reason) = plan.refusal() {
             return HostReport::untouched(plan, HostOutcome::Refused(reason));
         }
         match fleet.target(&host.host) {

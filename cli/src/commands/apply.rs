@@ -1,6 +1,8 @@
 //! `apply`: brings hosts to what the spec says, by a plan that was saved and reviewed, or by one that is shown and asked
 //! about now.
 
+use std::collections::BTreeSet;
+
 use engine::compile::Fleet;
 use engine::name::{Digest, HostName};
 use engine::plan::Plan;
@@ -24,11 +26,11 @@ use crate::ui::{Ui, json, report};
 pub(super) fn run(ui: &Ui, args: &ApplyArgs) -> Result<ExitStatus, CommandError> {
     match &args.plan_file {
         Some(path) => {
-            let SavedPlan { plan, digest } = saved_plan::read(path)?;
+            let SavedPlan { mut plan, digest } = saved_plan::read(path)?;
             check_digest(args, &digest)?;
             let session = Session::of_plan(ui, &plan)?;
             let fleet = session.fleet(&args.input)?;
-            check_limit(args, &plan, &fleet)?;
+            narrow(args, &mut plan, &fleet)?;
             let watched = Watched::install(ui, &args.input)?;
             execute(
                 ui,
@@ -64,20 +66,17 @@ fn check_digest(args: &ApplyArgs, digest: &Digest) -> Result<(), CommandError> {
     }
 }
 
-/// Refuses a limit that leaves no host of the plan.
-fn check_limit(args: &ApplyArgs, plan: &Plan, fleet: &Fleet) -> Result<(), CommandError> {
-    let is_planned = |host: &HostName| {
-        let unreachable = plan.unreachable.iter().map(|host| &host.host);
-        plan.hosts
-            .iter()
-            .map(|host| &host.host)
-            .chain(unreachable)
-            .any(|planned| planned == host)
-    };
+/// Leaves in a plan the hosts that the command line means. Refuses a limit that leaves none.
+fn narrow(args: &ApplyArgs, plan: &mut Plan, fleet: &Fleet) -> Result<(), CommandError> {
+    let meant: BTreeSet<&HostName> = fleet.hosts.iter().map(|host| &host.host.name).collect();
+    let planned = plan.hosts.iter().map(|host| &host.host);
+    let unreachable = plan.unreachable.iter().map(|host| &host.host);
+    let planned: BTreeSet<HostName> = planned.chain(unreachable).cloned().collect();
+    plan.retain(|host| meant.contains(host));
     match &args.input.limit {
-        Some(limit) if !fleet.hosts.iter().any(|host| is_planned(&host.host.name)) => {
+        Some(limit) if plan.hosts.is_empty() && plan.unreachable.is_empty() => {
             let message = format!("--limit {limit}: the plan is for none of these hosts");
-            let names: Vec<_> = plan.hosts.iter().map(|host| host.host.as_str()).collect();
+            let names: Vec<_> = planned.iter().map(HostName::as_str).collect();
             Err(CommandError::new(ErrorKind::Usage, message)
                 .hint(format!("it is for {}", engine::inventory::fold(&names))))
         }
@@ -102,6 +101,7 @@ fn plan_and_apply(ui: &Ui, args: &ApplyArgs) -> Result<ExitStatus, CommandError>
     if let Some(status) = watched.interrupted() {
         return Ok(status);
     }
+    let is_refused = plan.hosts.iter().any(|host| host.refusal().is_some());
     let digest = Digest::of(&plan.to_bytes());
     let reviewed = Reviewed {
         plan,
@@ -118,7 +118,7 @@ fn plan_and_apply(ui: &Ui, args: &ApplyArgs) -> Result<ExitStatus, CommandError>
             ui.note("Nothing was changed.\n");
             return Ok(ExitStatus::Done);
         }
-    } else if !ui.json && summary.blocked_hosts == 0 {
+    } else if !ui.json && !is_refused {
         return Ok(ExitStatus::of_plan(&summary, false));
     }
     execute(ui, args, &session, &reviewed, &watched)

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use engine::effective::effective;
-use engine::name::HostName;
 use engine::plan::Via;
 use engine::resource::Sections;
 use engine::spec::merge_for_hosts;
@@ -30,9 +29,7 @@ fn saved(ui: &Ui, args: &ShowArgs, path: &Path) -> Result<ExitStatus, CommandErr
     if args.input.limit.is_some() || args.input.shard.is_some() {
         let session = Session::of_plan(ui, &plan)?;
         let hosts = session.hosts(&args.input)?;
-        let is_meant = |name: &HostName| hosts.iter().any(|host| host.name == *name);
-        plan.hosts.retain(|host| is_meant(&host.host));
-        plan.unreachable.retain(|host| is_meant(&host.host));
+        plan.retain(|name| hosts.iter().any(|host| host.name == *name));
     }
     let text = if ui.json {
         json::plan(&plan, PlanSummary::of(&plan), ExitStatus::Done)

@@ -18,9 +18,9 @@ pub(crate) struct Code {
     help: &'static str,
 }
 
-/// Whether a text is written as a code is: `E` and three digits.
+/// Whether a text is written as a code is: `E`, or `W` for a warning, and three digits.
 pub(crate) fn is_code(text: &str) -> bool {
-    let digits = text.strip_prefix('E').unwrap_or_default();
+    let digits = text.strip_prefix(['E', 'W']).unwrap_or_default();
     digits.len() == 3 && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
@@ -57,7 +57,10 @@ mod tests {
 
     #[test]
     fn every_line_of_the_page_is_a_code_of_its_own() {
-        let rows = PAGE.lines().filter(|line| line.starts_with("| E")).count();
+        let rows = PAGE
+            .lines()
+            .filter(|line| line.starts_with("| E") || line.starts_with("| W"))
+            .count();
         let codes: Vec<_> = all().map(|code| code.code).collect();
         assert_eq!(codes.len(), rows, "a row has other than three cells");
         let mut sorted = codes.clone();

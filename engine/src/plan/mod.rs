@@ -115,17 +115,28 @@ pub struct HostPlan {
 }
 
 impl Plan {
+    /// Leaves out all hosts but those that are meant, and what was planned for clusters that are left without a node.
+    pub fn retain(&mut self, is_meant: impl Fn(&HostName) -> bool) {
+        self.hosts.retain(|host| is_meant(&host.host));
+        self.unreachable.retain(|host| is_meant(&host.host));
+        let hosts = &self.hosts;
+        // Which hosts are nodes of a cluster that could not be asked is not known.
+        self.clusters.retain(|cluster| {
+            cluster.unasked.is_some() || hosts.iter().any(|host| host.is_node_of(cluster))
+        });
+    }
+
     /// Returns the hosts that are nodes of a cluster.
     pub fn nodes_of<'a>(&'a self, cluster: &'a ClusterWide) -> impl Iterator<Item = &'a HostPlan> {
         self.hosts.iter().filter(|host| host.is_node_of(cluster))
     }
 
-    /// Whether apply may touch a host: neither a check nor its cluster keeps it from that.
+    /// Whether apply may touch a host: neither the host itself nor its cluster keeps it from that.
     pub fn may_touch(&self, host: &HostPlan) -> bool {
         let mut clusters = self.clusters.iter();
         let refused =
             |cluster: &ClusterWide| !cluster.refused.is_empty() && host.is_node_of(cluster);
-        host.checks.refusal().is_none() && !clusters.any(refused)
+        host.refusal().is_none() && !clusters.any(refused)
     }
 
     /// Whether anything is done to a cluster as a whole: it is not, where no node of it may be touched.
@@ -224,6 +235,15 @@ impl HostPlan {
         } else {
             None
         }
+    }
+
+    /// Returns why apply does nothing to the host, nor to its node: because of what checks found, or since it cannot be
+    /// changed and would have to be.
+    pub fn refusal(&self) -> Option<String> {
+        let obstacle = self.obstacle().filter(|_| !self.changes.is_empty());
+        self.checks
+            .refusal()
+            .or_else(|| obstacle.map(str::to_owned))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::check::Checked;
-use crate::cluster::KubeletConfigEdit;
+use crate::cluster::{ClusterState, ClusterStep, KubeletConfigEdit};
 use crate::facts::Facts;
 use crate::report::Left;
 use crate::step::Step;
@@ -246,4 +246,76 @@ fn what_is_left_after_an_apply_is_named_with_its_reason() {
     again.changes.clear();
     again.unplanned.pop();
     assert_eq!(Left::of(&applied, &again), []);
+}
+
+#[test]
+fn a_part_of_a_plan_has_nothing_of_the_clusters_of_others() {
+    let node = |name: &str, context: &str| HostPlan {
+        cluster: Some(ClusterPlan {
+            context: Some(context.to_owned()),
+            node: name.parse().unwrap(),
+            observed: ClusterState::default(),
+            before: Vec::new(),
+            after: Vec::new(),
+            notes: Vec::new(),
+        }),
+        ..host(name, "60")
+    };
+    let cluster = |context: &str| ClusterWide {
+        context: Some(context.to_owned()),
+        refused: vec!["it is odd".to_owned()],
+        ..ClusterWide::default()
+    };
+    let mut plan = plan(vec![node("a", "one"), node("b", "two")]);
+    plan.clusters = vec![
+        cluster("one"),
+        cluster("two"),
+        ClusterWide {
+            context: Some("gone".to_owned()),
+            unasked: Some("no".to_owned()),
+            ..ClusterWide::default()
+        },
+    ];
+    plan.retain(|host| host.as_str() == "b");
+    let hosts: Vec<_> = plan.hosts.iter().map(|host| host.host.as_str()).collect();
+    assert_eq!(hosts, ["b"]);
+    assert_eq!(plan.unreachable, []);
+    let contexts: Vec<_> = plan
+        .clusters
+        .iter()
+        .filter_map(|cluster| cluster.context.as_deref())
+        .collect();
+    assert_eq!(contexts, ["two", "gone"]);
+}
+
+#[test]
+fn a_host_that_cannot_be_changed_is_refused_before_its_node_is_drained() {
+    let mut node = host("a", "60");
+    node.facts.root = false;
+    node.cluster = Some(ClusterPlan {
+        context: None,
+        node: "a".parse().unwrap(),
+        observed: ClusterState::default(),
+        before: vec![ClusterStep::Cordon],
+        after: vec![ClusterStep::Uncordon],
+        notes: Vec::new(),
+    });
+    let refusal = node.refusal().unwrap();
+    assert!(refusal.starts_with("changes need root"), "{refusal}");
+    let cluster = ClusterWide {
+        edits: vec![KubeletConfigEdit {
+            config_map: "kubelet-config".to_owned(),
+            cgroup_driver: "systemd".to_owned(),
+            before: "a\n".to_owned(),
+            after: "b\n".to_owned(),
+        }],
+        ..ClusterWide::default()
+    };
+    let mut plan = plan(vec![node]);
+    assert!(!plan.may_touch(&plan.hosts[0]) && !plan.edits(&cluster));
+    plan.hosts[0].changes.clear();
+    assert_eq!(plan.hosts[0].refusal(), None, "nothing is to be changed");
+    plan.hosts[0].facts.root = true;
+    plan.hosts[0].facts.init = Init::Systemd;
+    assert!(plan.edits(&cluster));
 }

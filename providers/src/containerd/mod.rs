@@ -44,8 +44,8 @@ pub(crate) use windows::{compile as compile_for_windows, defaults as defaults_on
 use crate::migration::{self, Successor, after_docker, endpoint_of};
 use crate::package::PackageResource;
 use crate::runtime::{
-    Chosen, Daemons, Defaults, GUARDED, KubernetesVersion, SYSTEMD, UNIT, check_image, decode,
-    listed_package,
+    Chosen, Daemons, Defaults, GUARDED, KubernetesVersion, PREREQUISITES, SYSTEMD, UNIT,
+    check_image, decode, listed_package,
 };
 use crate::section::{check_not_managed, constant_path, files_below};
 use crate::service::{OwnedService, UnitOwner, service_for};
@@ -133,6 +133,7 @@ pub(crate) fn defaults(chosen: Chosen<'_>) -> Vec<Filled> {
     let mut defaults = Defaults::below("runtime.containerd")
         .add("cgroupDriver", driver.as_str(), SYSTEMD)
         .add("allowDriverChange", section.allow_driver_change, GUARDED)
+        .add("prerequisites", true, PREREQUISITES)
         .add_pause_image("sandboxImage", sandbox_image, kubernetes)
         .add(
             "configFile",

@@ -32,7 +32,8 @@ pub(crate) use sources::Places;
 
 use crate::package::PackageResource;
 use crate::runtime::{
-    Chosen, Daemons, Defaults, GUARDED, KubernetesVersion, SYSTEMD, UNIT, decode, listed_package,
+    Chosen, Daemons, Defaults, GUARDED, KubernetesVersion, PREREQUISITES, SYSTEMD, UNIT, decode,
+    listed_package,
 };
 use crate::section::{check_not_managed, files_below};
 use crate::service::{OwnedService, UnitOwner, service_for};
@@ -101,6 +102,7 @@ pub(crate) fn defaults(chosen: Chosen<'_>) -> Vec<Filled> {
             "the one value that is right with either cgroup driver in every release",
         )
         .add("allowDriverChange", config.allow_driver_change, GUARDED)
+        .add("prerequisites", true, PREREQUISITES)
         .add_pause_image("pauseImage", config.pause_image, kubernetes)
         .add(
             "dropIn",

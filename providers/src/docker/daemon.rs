@@ -86,7 +86,7 @@ impl Resource for DaemonConfig {
         ];
         questions.extend(joined_marks().map(Question::File));
         questions.extend(self.docker.questions());
-        questions.extend(self.others.iter().cloned().map(Question::Package));
+        questions.extend(self.others.iter().cloned().map(Question::Installed));
         questions.extend(unitfile::questions(&self.service));
         questions.extend(flags::questions());
         questions

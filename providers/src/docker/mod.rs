@@ -35,7 +35,7 @@ use version::Version;
 
 use crate::package::PackageResource;
 use crate::runtime::{
-    Chosen, Daemons, Defaults, GUARDED, SYSTEMD, Stop, UNIT, decode, listed_package,
+    Chosen, Daemons, Defaults, GUARDED, PREREQUISITES, SYSTEMD, Stop, UNIT, decode, listed_package,
     planned_version,
 };
 use crate::section::check_not_managed;
@@ -96,7 +96,7 @@ pub(crate) fn compile(
         let message =
             format!("a kubelet {kubernetes} cannot use Docker Engine without cri-dockerd");
         problems.push(
-            Diagnostic::warning("E246", span, message)
+            Diagnostic::warning("W246", span, message)
                 .help("add `criDockerd: {}` here, or see to it in another way"),
         );
     }
@@ -160,6 +160,7 @@ pub(crate) fn defaults(engine: Engine, chosen: Chosen<'_>) -> Vec<Filled> {
     let mut defaults = Defaults::below(&format!("runtime.{}", engine.field()))
         .add("cgroupDriver", driver.as_str(), SYSTEMD)
         .add("allowDriverChange", section.allow_driver_change, GUARDED)
+        .add("prerequisites", true, PREREQUISITES)
         .add(
             "configFile",
             section.config_file.as_str(),

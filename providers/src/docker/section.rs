@@ -233,7 +233,7 @@ fn check_log_driver(driver: &str, node: &Node, problems: &mut Problems) {
         driver.escape_debug()
     );
     problems.push(
-        Diagnostic::warning("E247", node.span_at(&["logDriver"]), message)
+        Diagnostic::warning("W247", node.span_at(&["logDriver"]), message)
             .help("a plugin must bring it; without it dockerd starts, and no container does"),
     );
 }

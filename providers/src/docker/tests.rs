@@ -621,7 +621,7 @@ fn odd_specs_are_refused() {
         ),
         (
             "runtime: {docker: {}}\nkubernetes: {version: \"1.24\"}",
-            &["E246 a kubelet 1.24 cannot use Docker Engine without cri-dockerd"],
+            &["W246 a kubelet 1.24 cannot use Docker Engine without cri-dockerd"],
         ),
         (
             "runtime: {docker: {}}\nkubernetes: {version: \"1.23\"}",
@@ -645,7 +645,7 @@ fn odd_specs_are_refused() {
         ),
         (
             "runtime: {docker: {logDriver: json_file}}",
-            &["E247 Docker Engine has no log driver `json_file`"],
+            &["W247 Docker Engine has no log driver `json_file`"],
         ),
         (
             "runtime: {docker: {registryMirrors: [a.example]}}",
@@ -657,7 +657,7 @@ fn odd_specs_are_refused() {
                 "E127 `$x` is not the name of an image",
                 "E127 `a b` is not a name",
                 "E127 `x;y` is not a name",
-                "E247 Docker Engine has no log driver `a b`",
+                "W247 Docker Engine has no log driver `a b`",
             ],
         ),
     ] {

@@ -18,6 +18,7 @@ use engine::source::Span;
 use crate::runtime::{KubernetesVersion, kubelet};
 use crate::section::{constant_path, items, requires};
 use crate::service::{DEFAULT_GATE, UnitOwner, service_for};
+use crate::sysctl;
 use docker::Docker;
 use endpoint::Endpoint;
 
@@ -123,16 +124,15 @@ fn check_services(successor: &Successor<'_>, problems: &mut Problems) {
 
 /// dockerd switches forwarding on when it starts, which hides that nothing else does.
 fn check_forwarding(successor: &Successor<'_>, problems: &mut Problems) {
-    let sysctls = successor.sections.all.get("sysctls");
-    let known = sysctls.is_some_and(|sysctls| sysctls.get("net.ipv4.ip_forward").is_some());
-    if !known {
+    let key = "net.ipv4.ip_forward".parse().expect("a sysctl key");
+    if !sysctl::is_named(&key, &successor.sections) {
         problems.push(
             Diagnostic::warning(
-                "E291",
+                "W291",
                 successor.span,
                 "net.ipv4.ip_forward may be 0 after the next boot: dockerd set it whenever it started, and no longer does",
             )
-            .help("add `net.ipv4.ip_forward: 1` to `sysctls`"),
+            .help("add `net.ipv4.ip_forward: 1` to `sysctls`, or take `prerequisites: false` out"),
         );
     }
 }

@@ -3,7 +3,7 @@
 use engine::cluster::{ClusterState, NodeState};
 use engine::step::{Disruption, Step};
 
-use crate::testing::{Machine, change, compile, summary};
+use crate::testing::{Machine, change, compile, compile_completed, summary};
 
 const SPEC: &str = "\
     sysctls: { net.ipv4.ip_forward: 1 }\n\
@@ -224,5 +224,25 @@ fn units_and_forwarding_are_looked_at_before_any_host() {
         "runtime: { containerd: { replaces: docker } }\nservices: [{ name: docker.service, active: true }]",
     );
     let codes: Vec<_> = problems.iter().map(|problem| &problem[..4]).collect();
-    assert_eq!(codes, ["E290", "E291"], "{problems:?}");
+    assert_eq!(codes, ["E290", "W291"], "{problems:?}");
+}
+
+#[test]
+fn forwarding_may_be_set_by_what_the_runtime_implies_or_by_its_other_name() {
+    for (spec, warned) in [
+        ("runtime: { containerd: { replaces: docker } }", false),
+        (
+            "runtime: { containerd: { replaces: docker, prerequisites: false } }",
+            true,
+        ),
+        (
+            "runtime: { containerd: { replaces: docker, prerequisites: false } }\n\
+             sysctls: { net.ipv4.conf.all.forwarding: 1 }",
+            false,
+        ),
+    ] {
+        let (_, problems) = compile_completed(spec);
+        let is_warned = problems.iter().any(|problem| problem.starts_with("W291"));
+        assert_eq!(is_warned, warned, "{spec}: {problems:?}");
+    }
 }

@@ -209,7 +209,7 @@ impl Module {
                 "`{}` will not be loaded at boot: `{}` in {} {}",
                 self.name, block.line, block.place, block.effect
             ),
-            "remove that line, or leave the module out of the spec",
+            "remove that line, or leave the module out of the spec; where it follows from `runtime`, `prerequisites: false` does that",
         )
     }
 
@@ -218,7 +218,7 @@ impl Module {
             format!("the running kernel has no module `{}`", self.name),
             "if the kernel was upgraded since the last boot, reboot; some distributions split modules off \
              (kernel-modules-extra on RHEL and its kin, linux-modules-extra on Ubuntu); in a container the module is \
-             loaded on the host",
+             loaded on the host; where it follows from `runtime`, `prerequisites: false` leaves it out",
         )
     }
 }

@@ -17,6 +17,9 @@ pub(crate) const UNIT: &str = "the unit that its packages bring";
 pub(crate) const GUARDED: &str =
     "the pods of a node that has joined a cluster do not survive another cgroup driver";
 
+/// Why modules and sysctls follow from a runtime.
+pub(crate) const PREREQUISITES: &str = "what Kubernetes asks of a node's kernel is the same for every runtime; what it comes to is in `modules` and `sysctls`";
+
 /// Collects what is filled in below a field.
 #[derive(Debug)]
 pub(crate) struct Defaults {

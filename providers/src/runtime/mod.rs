@@ -30,7 +30,7 @@ use engine::spec::Node;
 pub(crate) use authority::read_authority;
 pub(crate) use cri::Spoken;
 pub(crate) use daemons::{Daemons, daemons, drop_ins};
-pub(crate) use defaults::{Defaults, GUARDED, SYSTEMD, UNIT};
+pub(crate) use defaults::{Defaults, GUARDED, PREREQUISITES, SYSTEMD, UNIT};
 pub(crate) use joined::{DriverChange, has_joined, is_joined, joined_marks};
 pub(crate) use package::{listed_package, package_id, planned_version};
 pub(crate) use refusal::{Refusal, Stop};

@@ -8,7 +8,7 @@ use engine::spec::fields;
 use serde_json::{Map, Value as Json};
 
 use crate::registry;
-use crate::testing::{compile_completed, effective};
+use crate::testing::{Machine, compile_completed, effective};
 
 const CONTAINERD: &str = "kubernetes: { version: '1.31' }\nruntime: { containerd: {} }\n";
 
@@ -173,6 +173,84 @@ fn what_is_implied_is_compiled_where_the_runtime_is_chosen() {
         .unwrap();
     let places: Vec<_> = implied.map(|node| node.position.clone()).collect();
     assert_eq!(places, [runtime.position.clone(), runtime.position.clone()]);
+}
+
+#[test]
+fn a_kernel_without_what_is_implied_keeps_nothing_else_from_being_done() {
+    let spec = "runtime: { containerd: {} }\nsysctls: { net.ipv4.conf.all.rp_filter: 1 }\n";
+    let spec = json(&effective(spec, Os::Linux)).to_string();
+    let machine = Machine::debian()
+        .module("overlay", |module| module.available = true)
+        .sysctl("net.ipv4.ip_forward", "0")
+        .sysctl("net.ipv4.conf.all.rp_filter", "0")
+        .directory("/etc/containerd")
+        .unit("containerd.service", &[])
+        .containerd("1.6.20", None)
+        .cri("containerd", "1.6.20");
+    let plan = machine.plan(&spec);
+    let held_up: Vec<_> = plan
+        .unplanned
+        .iter()
+        .map(|unplanned| unplanned.resource.to_string())
+        .collect();
+    assert_eq!(
+        held_up,
+        [
+            "module/br_netfilter",
+            "sysctl/net.bridge.bridge-nf-call-ip6tables",
+            "sysctl/net.bridge.bridge-nf-call-iptables",
+        ]
+    );
+    let help = plan.unplanned[0].help.as_deref().unwrap();
+    assert!(help.contains("`prerequisites: false`"), "{help}");
+    let changed: Vec<_> = plan
+        .changes
+        .iter()
+        .map(|change| change.resource.to_string())
+        .collect();
+    assert_eq!(
+        changed,
+        [
+            "file//etc/modules-load.d/hardstand.conf",
+            "module/overlay",
+            "file//etc/sysctl.d/99-zz-hardstand.conf",
+            "sysctl/net.ipv4.ip_forward",
+            "sysctl/net.ipv4.conf.all.rp_filter",
+            "containerd//etc/containerd/config.toml",
+            "service/containerd.service",
+        ]
+    );
+    assert_eq!(plan.checks.refusal(), None);
+}
+
+#[test]
+fn what_no_longer_follows_from_a_newer_version_goes_from_the_boot_and_not_from_the_running_kernel()
+{
+    let spec = |version: &str| {
+        let spec = format!("kubernetes: {{ version: '{version}' }}\nruntime: {{ crio: {{}} }}\n");
+        let whole = json(&effective(&spec, Os::Linux));
+        let sections = ["kubernetes", "modules", "sysctls"];
+        let kept = sections.map(|name| (name.to_owned(), whole[name].clone()));
+        Json::Object(Map::from_iter(kept)).to_string()
+    };
+    let mut machine = Machine::debian()
+        .module("overlay", |module| module.available = true)
+        .module("br_netfilter", |module| module.available = true)
+        .sysctl("net.ipv4.ip_forward", "0");
+    machine.converge(&spec("1.29"));
+    let upgraded = machine.converge(&spec("1.30"));
+    let changed: Vec<_> = upgraded
+        .changes
+        .iter()
+        .map(|change| change.resource.to_string())
+        .collect();
+    assert_eq!(
+        changed,
+        [
+            "file//etc/modules-load.d/hardstand.conf",
+            "file//etc/sysctl.d/99-zz-hardstand.conf"
+        ]
+    );
 }
 
 #[test]
