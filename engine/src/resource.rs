@@ -32,6 +32,12 @@ pub trait Resource: fmt::Debug + Send + Sync {
         Vec::new()
     }
 
+    /// Whether it holds a line of another resource, and so is decided anew where that one cannot be planned.
+    fn holds_line_of(&self, resource: &ResourceId) -> bool {
+        let _ = resource;
+        false
+    }
+
     /// Compares what was observed with what is desired.
     fn decide(&self, situation: &Situation<'_>) -> Result<Decision, Unanswered>;
 }

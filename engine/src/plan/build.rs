@@ -34,7 +34,11 @@ pub fn plan_host(
     walk.over(graph);
     // What shares a file with others comes after the file, so what cannot be planned is found first.
     let held_up = walk.all_held_up();
-    if !held_up.is_empty() {
+    let has_line = |id| {
+        let mut nodes = graph.nodes();
+        nodes.any(|node| node.resource.holds_line_of(id))
+    };
+    if held_up.keys().any(has_line) {
         walk = Walk::new(observed, providers, drains(graph, observed), &held_up);
         walk.over(graph);
     }

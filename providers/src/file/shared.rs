@@ -58,6 +58,10 @@ impl Resource for SharedFile {
         self.target.relations()
     }
 
+    fn holds_line_of(&self, resource: &ResourceId) -> bool {
+        self.parts.iter().any(|part| part.resource == *resource)
+    }
+
     fn decide(&self, situation: &Situation<'_>) -> Result<Decision, Unanswered> {
         decide(&self.target, self.header, &self.parts, situation)
     }

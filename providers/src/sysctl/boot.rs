@@ -77,8 +77,13 @@ fn assignments<'a>(
 ) -> Vec<Assignment<'a>> {
     let mut assignments: Vec<Assignment<'a>> = Vec::new();
     let last_words: Vec<_> = paths.iter().map(|path| last_word(path)).collect();
+    // Most files are about other keys altogether.
+    let is_about_them = |fragment: &&Fragment<'_>| {
+        is_pattern(&fragment.text) || last_words.iter().any(|word| fragment.text.contains(*word))
+    };
     for line in fragments
         .into_iter()
+        .filter(is_about_them)
         .flat_map(|fragment| fragment.lines(&['#', ';']))
     {
         let (target, value) = match line.text.split_once('=') {
@@ -109,9 +114,8 @@ fn assignments<'a>(
 }
 
 /// Returns what stands behind the last separator of a key, however that is spelled.
-fn last_word(key: &str) -> &[u8] {
-    let is_separator = |byte: &u8| matches!(byte, b'.' | b'/');
-    let mut words = key.as_bytes().rsplit(is_separator);
+fn last_word(key: &str) -> &str {
+    let mut words = key.rsplit(['.', '/']);
     words.find(|word| !word.is_empty()).unwrap_or_default()
 }
 

@@ -258,6 +258,12 @@ impl Resource for SysctlFile {
         self.target.relations()
     }
 
+    fn holds_line_of(&self, resource: &ResourceId) -> bool {
+        let is_it =
+            |key: &SysctlKey| resource.kind() == "sysctl" && resource.name() == key.as_str();
+        self.sysctls.iter().any(|(key, _)| is_it(key))
+    }
+
     fn decide(&self, situation: &Situation<'_>) -> Result<Decision, Unanswered> {
         let parts = self.sysctls.iter();
         let parts: Vec<_> = parts
