@@ -116,11 +116,15 @@ fn odd_files(directory: &Path) -> Vec<PathBuf> {
     ];
     symlink("/dev/null", directory.join("null.conf")).unwrap();
     symlink("nowhere at all", directory.join("broken.conf")).unwrap();
+    symlink("two  blanks ", directory.join("blanks.conf")).unwrap();
+    symlink("two\nlines", directory.join("lines.conf")).unwrap();
     symlink("binary.conf", directory.join("z-link.conf")).unwrap();
     fs::create_dir(directory.join("sub.conf")).unwrap();
     for name in [
         "null.conf",
         "broken.conf",
+        "blanks.conf",
+        "lines.conf",
         "z-link.conf",
         "sub.conf",
         "absent",
@@ -221,7 +225,7 @@ fn files_are_answered_as_they_are_and_left_as_they_are() {
         }
         let found = observed.files(&path(scratch.path()), "conf").unwrap();
         let mut names: Vec<&str> = found.iter().map(|file| file.path.file_name()).collect();
-        assert_eq!(names.len(), 13, "{names:?}");
+        assert_eq!(names.len(), 15, "{names:?}");
         names.sort_unstable();
         assert!(found.iter().map(|file| file.path.file_name()).eq(names));
         let linked = found

@@ -4,14 +4,13 @@
 #
 # It is one constant text: nothing in it comes from a spec. This file is all that a probe needs, and all that one is sent;
 # for everything else hardstand/transaction.sh, steps.sh and units.sh stand behind it. It arrives on the standard input of
-# `sh -s`, followed by one call whose here-document holds the data, all in braces, so that an input that was cut off runs
-# nothing:
+# `sh -s`, followed by one call, all in braces, so that an input that was cut off runs nothing. The questions of a probe are
+# one quoted word of that call; the data of every other verb is its here-document:
 #
 #     {
 #     (this text)
-#     hardstand_main probe NONCE <<'HARDSTAND-NONCE'
-#     sysctl net/ipv4/ip_forward
-#     end
+#     hardstand_main probe NONCE 'sysctl net/ipv4/ip_forward
+#     end' <<'HARDSTAND-NONCE'
 #     HARDSTAND-NONCE
 #     exit
 #     }
@@ -70,7 +69,7 @@ hardstand_main() {
 	case $h_verb in
 	probe)
 		h_contents=1
-		h_probe
+		h_probe "$3"
 		printf 'end %s\n' "$h_nonce"
 		;;
 	begin) h_begin "$3" "$4" ;;
@@ -98,8 +97,33 @@ h_finish() {
 # --------------------------------------------------------------------------------------------------------------- text
 
 # Sets h_out to $1 as a field.
-# shellcheck disable=SC2295 # h_unsafe is a pattern
 h_encode() {
+	h_out=$1
+	case $1 in
+	*$h_unsafe*) ;;
+	*) return 0 ;;
+	esac
+	case $1 in
+	' '* | *' ' | *'  '* | *[!\ -\$\&-~]*) h_encode_odd "$1" ;;
+	*) h_encode_words "$1" ;;
+	esac
+}
+
+# The same for words with one space between them, which is quicker.
+# shellcheck disable=SC2086 # splitting is the point
+h_encode_words() {
+	h_out=
+	IFS=' '
+	for h_encode_word in $1; do
+		h_out=$h_out%20$h_encode_word
+	done
+	IFS=$h_nl
+	h_out=${h_out#%20}
+}
+
+# The same for every text.
+# shellcheck disable=SC2295 # h_unsafe is a pattern
+h_encode_odd() {
 	h_out=
 	h_encode_rest=$1
 	while :; do
@@ -123,6 +147,11 @@ h_encode() {
 # Sets h_out to what the field $1 means. NUL and newline are refused, here as on the controller.
 # shellcheck disable=SC2059 # the format is an octal escape made of digits
 h_decode() {
+	h_out=$1
+	case $1 in
+	*%*) ;;
+	*) return 0 ;;
+	esac
 	h_out=
 	h_decode_rest=$1
 	while :; do
@@ -147,6 +176,11 @@ h_decode() {
 # Sets h_out to $1 with runs of blanks folded to one space.
 # shellcheck disable=SC2086 # splitting is the point
 h_fold() {
+	h_out=$1
+	case $1 in
+	*[$h_blank]*) ;;
+	*) return 0 ;;
+	esac
 	IFS=$h_blank
 	set -- $1
 	h_out=$*
@@ -201,20 +235,20 @@ h_bounded_reading() {
 
 # -------------------------------------------------------------------------------------------------------------- probe
 
-# Answers the questions on standard input, up to the line `end`. It writes nothing anywhere.
+# Answers questions, a line each, up to the line `end`. It writes nothing anywhere: h_probe QUESTIONS.
+# shellcheck disable=SC2086 # splitting at newlines is the point
 h_probe() {
-	h_asked=$h_nl
+	h_asked=$h_nl$1$h_nl
 	h_files='' h_lists='' h_sysctls='' h_modules='' h_units='' h_packages='' h_sought='' h_repositories='' h_containerds='' h_cris=''
-	h_kubelets='' h_limits='' h_pids='' h_keep=' '
+	h_kubelets='' h_limits='' h_pids=''
 	h_complete=
-	# One fork is cheaper than `read`, which takes one byte at a time from a pipe.
-	for h_question in $(cat); do
+	for h_question in $1; do
 		case $h_question in
 		end)
 			h_complete=1
 			break
 			;;
-		'keep '*) h_keep="$h_keep${h_question#keep } " ;;
+		'keep '*) ;;
 		*) h_ask "$h_question" ;;
 		esac
 	done
@@ -236,14 +270,14 @@ h_probe() {
 # Adds one question of a receipt to what is asked, unless it is asked already.
 h_ask_too() {
 	case $h_asked in
-	*"$h_nl$1$h_nl"*) ;;
-	*) h_ask "$1" ;;
+	*"$h_nl$1$h_nl"*) return 0 ;;
 	esac
+	h_asked=$h_asked$1$h_nl
+	h_ask "$1"
 }
 
 # Adds one question to what is asked.
 h_ask() {
-	h_asked=$h_asked$1$h_nl
 	h_ask_rest=${1#* }
 	h_decode "${h_ask_rest%% *}" || h_refuse question "bad field in: $1"
 	case $1 in
@@ -332,8 +366,8 @@ h_observe_state() {
 			h_previous=$h_path
 			printf '~receipt %s %s\n' "$h_record" "${h_line#*:}"
 			h_kept=
-			case $h_keep in
-			*" $h_record "*) h_kept=1 ;;
+			case $h_asked in
+			*"${h_nl}keep $h_record$h_nl"*) h_kept=1 ;;
 			esac
 			continue
 		fi
@@ -364,9 +398,9 @@ h_observe_texts() {
 	done
 	h_release=/etc/os-release
 	[ -r "$h_release" ] || h_release=/usr/lib/os-release
-	h_sysctl_path='' h_sysctl_value='' h_answered=$h_nl h_os_words=' '
+	h_sysctl_path='' h_sysctl_value='' h_answered=$h_nl h_os_words=' ' h_kernel='' h_architecture=''
 	for h_line in $(grep -aHs '' -- "$h_release" /etc/machine-id /proc/cmdline /proc/filesystems \
-		/proc/swaps $h_paths); do
+		/proc/swaps /proc/version /proc/./sys/kernel/arch $h_paths); do
 		h_observe_text "${h_line%%:*}" "${h_line#*:}"
 	done
 	h_end_sysctl
@@ -435,6 +469,11 @@ h_observe_text() {
 			;;
 		esac
 		;;
+	/proc/version)
+		h_value=${2#* * }
+		h_kernel=${h_value%% *}
+		;;
+	/proc/./sys/kernel/arch) h_architecture=$2 ;;
 	/proc/cmdline)
 		h_encode "$2"
 		printf 'fact kernel-command-line %s\n' "$h_out"
@@ -469,14 +508,9 @@ h_end_sysctl() {
 	h_sysctl_path=
 }
 
-# Facts that need no file: kernel, init, cgroup, root, commands.
-# shellcheck disable=SC2046,SC2086 # splitting is the point
+# Facts that are no text of a file: init, cgroup, root, commands. Linux has its architecture in a file since 6.1.
 h_observe_facts() {
-	IFS=$h_blank
-	set -- $(uname -r -m)
-	IFS=$h_nl
-	h_kernel=${1-}
-	h_architecture=${2-}
+	[ -n "$h_architecture" ] || h_architecture=$(uname -m)
 	h_encode "$h_kernel"
 	printf 'fact kernel %s\nfact architecture %s\n' "$h_out" "$h_architecture"
 	if [ -d /run/systemd/system ]; then
@@ -592,13 +626,7 @@ h_observe_files() {
 	for h_line in $(stat -c "file %a %f %u %g %U:%G:%n$h_nl~size %f %s %h %Y %n" -- $h_paths 2>/dev/null); do
 		h_observe_stat "$h_line"
 	done
-	for h_path in $h_links; do
-		h_link=$(readlink -- "$h_path")
-		h_encode "$h_path"
-		h_value=$h_out
-		h_encode "$h_link"
-		printf 'link %s %s\n' "$h_value" "$h_out"
-	done
+	[ -z "$h_links" ] || h_observe_links
 	if [ -n "$h_followed" ]; then
 		for h_line in $(stat -L -c "target %a %f %u %g %U:%G:%n$h_nl~size %f %s %h %Y %n" -- $h_followed 2>/dev/null); do
 			h_observe_stat "$h_line"
@@ -607,6 +635,27 @@ h_observe_files() {
 	[ -n "$h_hashed" ] || return 0
 	for h_line in $(sha256sum -- $h_hashed 2>/dev/null); do
 		printf 'content %s\n' "$h_line"
+	done
+}
+
+# Says where the links point: one readlink for all, or one for each where that does not give a line each.
+# shellcheck disable=SC2086 # splitting at newlines is the point
+h_observe_links() {
+	h_found=$(readlink -- $h_links 2>/dev/null) || h_found=
+	set -- $h_links
+	h_value=$#
+	set -- $h_found
+	[ "$#" = "$h_value" ] || h_found=
+	for h_path in $h_links; do
+		h_encode "$h_path"
+		h_link=$h_out
+		if [ -n "$h_found" ]; then
+			h_encode "$1"
+			shift
+		else
+			h_encode "$(readlink -- "$h_path")"
+		fi
+		printf 'link %s %s\n' "$h_link" "$h_out"
 	done
 }
 

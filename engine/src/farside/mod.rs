@@ -1,7 +1,8 @@
 //! The far side: the program that runs on a host, and the wire form between it and us.
 //!
-//! Start at [`PROGRAM`], whose header says what it keeps on a host; [`WINDOWS_PROGRAM`] is the same for Windows. A request is that program and one call, whose
-//! here-document holds the data, all in braces, so that a request that was cut off runs nothing and no value is ever code.
+//! Start at [`PROGRAM`], whose header says what it keeps on a host; [`WINDOWS_PROGRAM`] is the same for Windows. A request is that program and one call,
+//! with the data in quoted words and a quoted here-document, all in braces, so that a request that was cut off runs nothing
+//! and no value is ever code.
 //! Nothing here talks to a host: requests are bytes, and answers are parsed from bytes.
 
 mod answers;
@@ -149,7 +150,7 @@ impl FarSide {
     pub fn probe_request(self, questions: &[Question], keep: &[String], nonce: &Nonce) -> Vec<u8> {
         match self {
             Self::Shell => probe_request(questions, keep, nonce),
-            Self::PowerShell => windows::probe(nonce, &questions::data(questions, keep)),
+            Self::PowerShell => windows::probe(nonce, questions::lines(questions, keep).as_bytes()),
         }
     }
 

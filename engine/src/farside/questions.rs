@@ -8,23 +8,29 @@ use super::{Nonce, PROBE_PROGRAM, call};
 /// Returns the request that asks a host some questions. The records of `keep` are of resources that are still wanted;
 /// the questions of every other receipt on the host are answered too.
 pub fn probe_request(questions: &[Question], keep: &[String], nonce: &Nonce) -> Vec<u8> {
-    call(&PROBE_PROGRAM, nonce, "probe", &[], &data(questions, keep))
+    let word = quoted(&lines(questions, keep));
+    call(&PROBE_PROGRAM, nonce, "probe", &[&word], &[])
+}
+
+/// Returns a text as one word of the shell.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 /// Returns the lines that a probe reads.
-pub(super) fn data(questions: &[Question], keep: &[String]) -> Vec<u8> {
-    let mut data = String::new();
+pub(super) fn lines(questions: &[Question], keep: &[String]) -> String {
+    let mut lines = String::new();
     for record in keep {
-        data.push_str("keep ");
-        data.push_str(record);
-        data.push('\n');
+        lines.push_str("keep ");
+        lines.push_str(record);
+        lines.push('\n');
     }
     for question in questions {
-        data.push_str(&line(question));
-        data.push('\n');
+        lines.push_str(&line(question));
+        lines.push('\n');
     }
-    data.push_str("end\n");
-    data.into_bytes()
+    lines.push_str("end\n");
+    lines
 }
 
 /// Returns a question as one line, without its end.
@@ -62,6 +68,8 @@ mod tests {
             suffix: String::new(),
         };
         assert_eq!(line(&all), "files /etc/x.d ");
+        let quote = Question::File("/etc/it's".parse().unwrap());
+        assert_eq!(quoted(&line(&quote)), r"'file /etc/it'\''s'");
         let hostile = Question::Files {
             directory: "/etc".parse().unwrap(),
             suffix: "conf\nHARDSTAND".to_owned(),
@@ -84,7 +92,7 @@ mod tests {
         assert_eq!(
             call,
             format!(
-                "\nhardstand_main probe {nonce} <<'HARDSTAND-{nonce}'\nkeep {keep}\nmodule overlay\nend\n\
+                "\nhardstand_main probe {nonce} 'keep {keep}\nmodule overlay\nend\n' <<'HARDSTAND-{nonce}'\n\
                  HARDSTAND-{nonce}\nexit\n}}\n"
             )
         );

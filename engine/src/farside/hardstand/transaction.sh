@@ -305,7 +305,7 @@ h_follow() {
 h_verify() {
 	printf 'HARDSTAND 1 %s probe\n' "$h_nonce"
 	h_contents=1
-	h_probe <"$h_dir/questions"
+	h_probe "$(cat "$h_dir/questions")"
 	printf 'end %s\n' "$h_nonce"
 }
 
@@ -443,7 +443,7 @@ h_check_generation() {
 # Every guard must read as it did when the plan was made.
 h_check_guards() {
 	h_contents=
-	h_probe <"$h_dir/questions" >"$h_dir/observed"
+	h_probe "$(cat "$h_dir/questions")" >"$h_dir/observed"
 	grep -aFxv -f "$h_dir/observed" -- "$h_dir/guards" >"$h_dir/missing"
 	case $? in
 	0) ;;
