@@ -6,7 +6,6 @@
 h_do_write() {
 	h_aim "$1" "$5" || return 1
 	h_temp=${h_target%/*}/.hardstand.$h_txn.$h_step
-	printf '%s\n' "$h_temp" >>"$h_dir/temps" && sync -- "$h_dir/temps" || return 1
 	if ! h_fill_temp "$7" || ! h_set_attributes "$h_temp" "$2" "$3" "$4" || ! h_check_temp "$6" ||
 		! h_try sync -- "$h_temp" || ! h_owe "$8" || ! h_holds "$h_target" "$5" || ! h_install_temp; then
 		rm -f -- "$h_temp"
@@ -40,7 +39,7 @@ h_aim() {
 	h_holds "$h_target" "$2" || return 1
 	h_value=
 	read -r h_value <"$h_dir/backup/$h_step.was"
-	[ "$h_value" = "$h_now" ] || h_back_up "$h_step" "$h_target"
+	[ "$h_value" = "$h_now" ] || { h_back_up "$h_step" "$h_target" && h_sync_backups; }
 }
 
 # Sets h_now to what is at path $1: `absent`, `other`, the digest of a regular file, or `link-` and that of a link.
@@ -111,7 +110,16 @@ h_fill_temp() {
 # h_set_attributes PATH MODE OWNER GROUP
 h_set_attributes() {
 	h_is_owner "$3" && h_is_owner "$4" || return 1
-	h_try chown --no-dereference -- "$3:$4" "$1" && h_try chmod -- "$2" "$1"
+	h_is_roots "$1" "$3:$4" || h_try chown --no-dereference -- "$3:$4" "$1" || return 1
+	h_try chmod -- "$2" "$1"
+}
+
+# Whether root and its group are to own $1, by $2, and do.
+h_is_roots() {
+	case $2 in
+	root:root | 0:0) [ -O "$1" ] && [ -G "$1" ] ;;
+	*) return 1 ;;
+	esac
 }
 
 # Whether $1 can be the name of a user or group.

@@ -1,6 +1,8 @@
 # The transaction: how it is staged, started and followed from a login, and how it runs inside its unit. Its steps are in
 # steps.sh and units.sh.
 
+h_epoch=
+
 # ------------------------------------------------------------------------------------------- begin, as the login sees it
 
 # Stages the bundle on standard input as transaction $1, starts it, follows it, and answers its questions once it ended.
@@ -132,8 +134,10 @@ h_stage() {
 	h_check_bodies || h_unstage digest 'a file of the bundle was damaged'
 	rm -f -- "$h_bundle"
 	set +f
-	sync -- "$h_new"/content/* "$h_new"/[a-z]* "$h_new" 2>/dev/null
+	set -- "$h_new"/content/* "$h_new"/[a-z]* "$h_new"
 	set -f
+	[ -e "$1" ] || shift
+	sync -- "$@" || h_unstage space 'what was staged could not be stored'
 	mv -T -- "$h_new" "$h_dir" 2>/dev/null || h_unstage again 'the transaction was staged twice at once'
 	sync -- "$h_state/txn"
 }
@@ -337,7 +341,7 @@ h_run() {
 	fi
 	(set -C && : >"$h_dir/journal") 2>/dev/null || exit 1
 	sync -- "$h_dir"
-	h_seq=0 h_step=0 h_bad=' ' h_any_failed='' h_any_undone='' h_written='' h_debts='' h_ok='' h_why=''
+	h_seq=0 h_step=0 h_bad=' ' h_any_failed='' h_any_undone='' h_written='' h_debts='' h_ok='' h_why='' h_unsynced=''
 	h_read_manifest
 	h_log "began $h_txn $h_count"
 	h_bury
@@ -380,8 +384,22 @@ h_close() {
 
 # Appends a line to the journal and waits until it is on the disk.
 h_log() {
+	h_log_soon "$1" && sync -- "$h_dir/journal"
+}
+
+# Appends a line to the journal, which goes to the disk with the next one.
+h_log_soon() {
 	h_seq=$((h_seq + 1))
-	printf '%s %s %s\n' "$h_seq" "$(date +%s)" "$1" >>"$h_dir/journal" && sync -- "$h_dir/journal"
+	h_tell_time
+	printf '%s %s %s\n' "$h_seq" "$h_time" "$1" >>"$h_dir/journal"
+}
+
+# Sets h_time to the seconds since 1970. Only the first call takes a fork.
+h_tell_time() {
+	# shellcheck disable=SC2034 # what stands behind the dot must go somewhere
+	IFS=. read -r h_time h_time_rest </proc/uptime
+	[ -n "$h_epoch" ] || h_epoch=$(($(date +%s) - h_time))
+	h_time=$((h_epoch + h_time))
 }
 
 # Logs what is worth knowing and no failure.
@@ -397,7 +415,8 @@ h_final() {
 	rm -rf -- "$h_dir/content"
 	if [ "$1" = committed ] || [ "$1" = failed ] || [ "$1" = rolled-back ] || [ "$1" = wedged ]; then
 		h_forget_idle_debts
-		h_put "$h_state/committed" "transaction $h_txn${h_nl}status $1${h_nl}plan $h_plan${h_nl}operator $h_operator${h_nl}time $(date +%s)"
+		h_tell_time
+		h_put "$h_state/committed" "transaction $h_txn${h_nl}status $1${h_nl}plan $h_plan${h_nl}operator $h_operator${h_nl}time $h_time"
 		h_drop "$h_state/active"
 		h_gc
 	fi
@@ -497,7 +516,8 @@ h_check_free() {
 	[ "$4" -ge "$((h_need * 3 / 1024 + 1024))" ] || h_final refused "only $4 KiB are free at ${6-}"
 }
 
-# Copies every file that a step will replace or remove, with all its attributes.
+# Copies every file that a step will replace or remove, with all its attributes, and notes which temporary files there will
+# be. All of that is on the disk before the first change.
 h_back_up_all() {
 	h_number=0
 	while IFS=' ' read -r h_key h_value h_path h_rest; do
@@ -510,14 +530,26 @@ h_back_up_all() {
 		if ! h_decode "$h_path" || ! h_back_up "$h_number" "$h_out"; then
 			h_final refused "$h_path could not be backed up: $h_why"
 		fi
+		[ "$h_value" != write ] || printf '%s\n' "${h_out%/*}/.hardstand.$h_txn.$h_number" >>"$h_dir/temps"
 	done <"$h_dir/changes"
-	sync -- "$h_dir/backup"
+	[ ! -f "$h_dir/temps" ] || h_unsynced=$h_unsynced$h_dir/temps$h_nl
+	h_sync_backups || h_final refused "$h_why"
+}
+
+# Waits until what h_back_up made is on the disk.
+# shellcheck disable=SC2086 # splitting at newlines is the point
+h_sync_backups() {
+	h_why='the backups could not be written'
+	sync -- $h_unsynced "$h_dir/backup" || return 1
+	h_unsynced=
 }
 
 # Copies one file, and says beside the copy what it was: h_back_up NUMBER PATH.
 h_back_up() {
 	h_backup=$h_dir/backup/$1
-	rm -f -- "$h_backup"
+	if [ -e "$h_backup" ] || [ -L "$h_backup" ]; then
+		rm -f -- "$h_backup"
+	fi
 	h_look "$2"
 	case $h_now in
 	absent) ;;
@@ -531,15 +563,17 @@ h_back_up() {
 		h_look "$h_backup"
 		h_why='the copy reads back differently'
 		[ "$h_now" = "$h_was" ] || return 1
-		[ -L "$h_backup" ] || sync -- "$h_backup" || return 1
+		[ -L "$h_backup" ] || h_unsynced=$h_unsynced$h_backup$h_nl
 		;;
 	esac
-	printf '%s\n' "$h_now" >"$h_backup.was" && sync -- "$h_backup.was"
+	h_unsynced=$h_unsynced$h_backup.was$h_nl
+	printf '%s\n' "$h_now" >"$h_backup.was"
 }
 
 # From here on the transaction is open.
 h_arm() {
-	if ! h_put "$h_state/active" "$h_txn${h_nl}plan $h_plan${h_nl}operator $h_operator${h_nl}since $(date +%s)" ||
+	h_tell_time
+	if ! h_put "$h_state/active" "$h_txn${h_nl}plan $h_plan${h_nl}operator $h_operator${h_nl}since $h_time" ||
 		! h_put "$h_state/generation" "$h_order"; then
 		h_final refused 'the state directory could not be written'
 	fi
@@ -563,7 +597,7 @@ h_perform() {
 	record | unrecord)
 		[ -z "$h_ok" ] || h_record "$@" || h_fail "its receipt could not be written: $h_why"
 		;;
-	done) [ -z "$h_ok" ] || h_log "done $2" ;;
+	done) [ -z "$h_ok" ] || h_log_soon "done $2" ;;
 	esac
 }
 
@@ -664,8 +698,8 @@ h_record() {
 	unrecord) h_drop "$h_state/receipts/$3" ;;
 	*)
 		h_value=$h_state/receipts/$3
-		# The temporary is outside receipts/, where every file is a receipt.
-		cp -- "$h_dir/content/$4" "$h_dir/receipt" && sync -- "$h_dir/receipt" && mv -T -- "$h_dir/receipt" "$h_value" &&
+		# It is on the disk since it was staged. The second name is outside receipts/, where every file is a receipt.
+		ln -f -- "$h_dir/content/$4" "$h_dir/receipt" && mv -T -- "$h_dir/receipt" "$h_value" &&
 			sync -- "$h_state/receipts"
 		;;
 	esac
