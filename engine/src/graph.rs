@@ -178,8 +178,8 @@ impl Graph {
         })
     }
 
-    /// Returns the edges as they are spoken of: `(a, requires, b)` and `(a, notifies, b)`, as positions in the order of
-    /// [`Graph::nodes`].
+    /// Returns the edges as they are spoken of: `(a, requires, b)`, `(a, after, b)` and `(a, notifies, b)`, as positions in
+    /// the order of [`Graph::nodes`].
     pub fn edges(&self) -> Vec<(usize, Edge, usize)> {
         let rank: BTreeMap<_, _> = self
             .order
@@ -192,9 +192,10 @@ impl Graph {
             .edge_references()
             .map(|edge| {
                 let (earlier, later) = (rank[&edge.source()], rank[&edge.target()]);
-                match edge.weight() {
-                    Edge::Requires => (later, Edge::Requires, earlier),
-                    notifies => (earlier, *notifies, later),
+                let edge = *edge.weight();
+                match edge {
+                    Edge::Requires | Edge::After => (later, edge, earlier),
+                    Edge::Notifies | Edge::NotifiesOf(_) => (earlier, edge, later),
                 }
             })
             .collect();
@@ -231,7 +232,7 @@ fn without_weaker(questions: BTreeSet<Question>) -> Vec<Question> {
 /// Adds an edge from the earlier to the later resource, once.
 fn connect(graph: &mut DiGraph<GraphNode, Edge>, of: NodeIndex, target: NodeIndex, edge: Edge) {
     let (earlier, later) = match edge {
-        Edge::Requires => (target, of),
+        Edge::Requires | Edge::After => (target, of),
         Edge::Notifies | Edge::NotifiesOf(_) => (of, target),
     };
     let known = graph
@@ -414,7 +415,7 @@ mod tests {
         }
     }
 
-    /// Builds a graph of things; each row is a name and its edges, `-x` requires x and `+x` notifies x.
+    /// Builds a graph of things; each row is a name and its edges, `-x` requires x, `>x` is after x and `+x` notifies x.
     fn build(rows: &[(&'static str, &str)]) -> (Graph, Vec<String>) {
         let mut sources = Sources::default();
         let text = "x\n".repeat(rows.len());
@@ -432,6 +433,7 @@ mod tests {
                     .split_whitespace()
                     .map(|edge| match edge.split_at(1) {
                         ("-", target) => (relation(Edge::Requires, target), span),
+                        (">", target) => (relation(Edge::After, target), span),
                         (_, target) => (relation(Edge::Notifies, target), span),
                     })
                     .collect();
@@ -471,6 +473,10 @@ mod tests {
             graph.edges(),
             [(0, Edge::Notifies, 2), (1, Edge::Requires, 0)]
         );
+        let (graph, problems) = build(&[("c", ">b"), ("b", ">a"), ("a", "")]);
+        assert_eq!(problems, [""; 0]);
+        assert_eq!(names(&graph), ["a", "b", "c"]);
+        assert_eq!(graph.edges(), [(1, Edge::After, 0), (2, Edge::After, 1)]);
     }
 
     #[test]
@@ -479,6 +485,11 @@ mod tests {
         assert_eq!(
             problems,
             ["1 these resources wait for each other: thing/a -> thing/c -> thing/b -> thing/a"]
+        );
+        let (_, problems) = build(&[("a", ">b"), ("b", "+a >a")]);
+        assert_eq!(
+            problems,
+            ["1 these resources wait for each other: thing/a -> thing/b -> thing/a"]
         );
         let (_, problems) = build(&[("a", "-a")]);
         assert_eq!(

@@ -196,6 +196,8 @@ pub struct Relation {
 pub enum Edge {
     /// The source is changed after the target, and not at all if the target fails.
     Requires,
+    /// The source is changed after the target, whatever becomes of that.
+    After,
     /// The target is changed after the source, and must take notice when the source changed.
     Notifies,
     /// As `Notifies`, but only a change with this topic is told.
