@@ -157,7 +157,8 @@ fn sysctl(
         key,
         wanted,
         file: ResourceId::new("file", FILE),
-        after: others.iter().cloned().chain(detailed.requires).collect(),
+        others: others.to_vec(),
+        requires: detailed.requires,
     };
     let declared = Declared {
         resource: Box::new(sysctl.clone()),
@@ -282,17 +283,15 @@ fn check_modules(sysctls: &[(Sysctl, Declared)], sections: &Sections<'_>, proble
 }
 
 /// Returns the file with all lines; the switch of forwarding first, since it sets others.
-fn file(sysctls: &[(Sysctl, Declared)], after: Vec<ResourceId>) -> SysctlFile {
+fn file(sysctls: &[(Sysctl, Declared)], others: Vec<ResourceId>) -> SysctlFile {
     let mut lines: Vec<_> = sysctls
         .iter()
         .map(|(sysctl, _)| (sysctl.key.clone(), sysctl.wanted.clone()))
         .collect();
     lines.sort_by_key(|(key, _)| !key::is_forwarding(key));
     SysctlFile {
-        target: FileTarget {
-            after,
-            ..FileTarget::new(constant_path(FILE))
-        },
+        target: FileTarget::new(constant_path(FILE)),
         sysctls: lines,
+        others,
     }
 }
