@@ -14,8 +14,10 @@ use std::collections::BTreeMap;
 
 use engine::diagnostic::{Diagnostic, Problems};
 use engine::name::{ResourceId, SysctlKey};
-use engine::resource::{Declared, Provider, Section, Sections};
+use engine::question::{SysctlState, Unanswered};
+use engine::resource::{Declared, Provider, Section, Sections, Situation};
 use engine::spec::{Entry, Node};
+use engine::step::Step;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -133,6 +135,27 @@ pub(crate) fn is_named(key: &SysctlKey, sections: &Sections<'_>) -> bool {
     let keys = section.map_or(&[][..], Node::entries).iter();
     keys.filter_map(|entry| entry.key.parse::<SysctlKey>().ok())
         .any(|named| named == *key || Some(&named) == other.as_ref())
+}
+
+/// Returns the running value of a key once what was proposed is done; none if the kernel has no such key.
+pub(crate) fn running(
+    key: &SysctlKey,
+    situation: &Situation<'_>,
+) -> Result<Option<String>, Unanswered> {
+    let proposal = situation.proposed.get(&ResourceId::new("sysctl", key));
+    let steps = proposal.into_iter().flat_map(|proposal| &proposal.steps);
+    let set = steps.filter_map(|step| match step {
+        Step::SetSysctl { value, .. } => Some(value.clone()),
+        _ => None,
+    });
+    if let Some(value) = set.last() {
+        return Ok(Some(value));
+    }
+    match situation.observed.sysctl(key)? {
+        SysctlState::Value(value) => Ok(Some(value.clone())),
+        SysctlState::Absent => Ok(None),
+        SysctlState::Unreadable(why) => Err(Unanswered(format!("{key} cannot be read: {why}"))),
+    }
 }
 
 fn is_read_at_boot(path: &str) -> bool {
