@@ -83,7 +83,7 @@ impl Graph {
         {
             let id = resource.id();
             if let Some(earlier) = indices.get(&id) {
-                problems.push(managed_twice(&id, span, &graph[*earlier]));
+                problems.push(managed_twice(&*resource, span, &graph[*earlier]));
                 continue;
             }
             let implied = resource.relations();
@@ -316,10 +316,16 @@ fn shortest_cycle(
     None
 }
 
-fn managed_twice(id: &ResourceId, span: Span, earlier: &GraphNode) -> Diagnostic {
-    Diagnostic::error("E201", span, format!("`{id}` is managed twice"))
+fn managed_twice(resource: &dyn Resource, span: Span, earlier: &GraphNode) -> Diagnostic {
+    let without = resource.without().or_else(|| earlier.resource.without());
+    let help = match without {
+        Some(without) => format!("keep one of the two; {without}"),
+        None => "keep one of the two".to_owned(),
+    };
+    let message = format!("`{}` is managed twice", resource.id());
+    Diagnostic::error("E201", span, message)
         .related(earlier.span, "it is managed here already")
-        .help("keep one of the two")
+        .help(help)
 }
 
 fn no_such_resource<'a>(
@@ -401,6 +407,10 @@ mod tests {
 
         fn relations(&self) -> Vec<Relation> {
             self.1.clone()
+        }
+
+        fn without(&self) -> Option<&str> {
+            (self.0 == "implied").then_some("`plain: true` leaves it out")
         }
 
         fn decide(&self, _: &Situation<'_>) -> Result<Decision, Unanswered> {
@@ -508,6 +518,33 @@ mod tests {
                 "3 no resource `thing/nett` on this host"
             ]
         );
+    }
+
+    #[test]
+    fn what_is_not_written_can_be_left_out_otherwise() {
+        let mut sources = Sources::default();
+        let span = Span {
+            source: sources.add("spec.yaml", "x"),
+            start: 0,
+            end: 1,
+        };
+        for (name, help) in [
+            ("written", "keep one of the two"),
+            (
+                "implied",
+                "keep one of the two; `plain: true` leaves it out",
+            ),
+        ] {
+            let declared = || Declared {
+                resource: Box::new(Thing(name, Vec::new())),
+                span,
+                written: Vec::new(),
+            };
+            let mut problems = Problems::default();
+            let _graph = Graph::build(vec![declared(), declared()], &sources, &mut problems);
+            let problems = problems.into_sorted();
+            assert_eq!(problems[0].help.as_deref(), Some(help));
+        }
     }
 
     #[test]

@@ -38,6 +38,11 @@ pub trait Resource: fmt::Debug + Send + Sync {
         false
     }
 
+    /// Returns what leaves it out, where a spec does not ask for it itself, as a fragment without a full stop.
+    fn without(&self) -> Option<&str> {
+        None
+    }
+
     /// Compares what was observed with what is desired.
     fn decide(&self, situation: &Situation<'_>) -> Result<Decision, Unanswered>;
 }
