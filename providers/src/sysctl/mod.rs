@@ -23,6 +23,7 @@ use serde::Deserialize;
 
 use crate::file::FileTarget;
 use crate::module;
+use crate::runtime::from_runtime;
 use crate::section::{constant_path, decode, files_below, schema, written};
 use resource::{Sysctl, SysctlFile, Wanted};
 
@@ -119,7 +120,12 @@ impl Provider for Sysctls {
             return Vec::new();
         }
         let mut declared = vec![Declared {
-            resource: Box::new(file(&sysctls, others)),
+            resource: Box::new(SysctlFile {
+                target: FileTarget::new(constant_path(FILE)),
+                sysctls: lines(&sysctls),
+                others,
+                from_runtime: from_runtime(section, "sysctls", sections),
+            }),
             span: section.span,
             written: Vec::new(),
         }];
@@ -144,12 +150,12 @@ pub(crate) fn running(
 ) -> Result<Option<String>, Unanswered> {
     let proposal = situation.proposed.get(&ResourceId::new("sysctl", key));
     let steps = proposal.into_iter().flat_map(|proposal| &proposal.steps);
-    let set = steps.filter_map(|step| match step {
+    let set = steps.rev().find_map(|step| match step {
         Step::SetSysctl { value, .. } => Some(value.clone()),
         _ => None,
     });
-    if let Some(value) = set.last() {
-        return Ok(Some(value));
+    if set.is_some() {
+        return Ok(set);
     }
     match situation.observed.sysctl(key)? {
         SysctlState::Value(value) => Ok(Some(value.clone())),
@@ -305,16 +311,12 @@ fn check_modules(sysctls: &[(Sysctl, Declared)], sections: &Sections<'_>, proble
     }
 }
 
-/// Returns the file with all lines; the switch of forwarding first, since it sets others.
-fn file(sysctls: &[(Sysctl, Declared)], others: Vec<ResourceId>) -> SysctlFile {
+/// Returns the keys in the order of their lines; the switch of forwarding first, since it sets others.
+fn lines(sysctls: &[(Sysctl, Declared)]) -> Vec<(SysctlKey, Wanted)> {
     let mut lines: Vec<_> = sysctls
         .iter()
         .map(|(sysctl, _)| (sysctl.key.clone(), sysctl.wanted.clone()))
         .collect();
     lines.sort_by_key(|(key, _)| !key::is_forwarding(key));
-    SysctlFile {
-        target: FileTarget::new(constant_path(FILE)),
-        sysctls: lines,
-        others,
-    }
+    lines
 }

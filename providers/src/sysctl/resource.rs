@@ -9,8 +9,9 @@ use super::boot::{self, Assignment};
 use super::key;
 use super::value::{canonical, number};
 use crate::confdir::{self, Fragment};
-use crate::file::shared::{self, Part};
+use crate::file::shared::{Part, SharedFile};
 use crate::file::{FileTarget, refused};
+use crate::runtime::FromRuntime;
 use crate::section::{after, requires};
 
 /// First lines of the file.
@@ -230,6 +231,8 @@ pub(super) struct SysctlFile {
     pub(super) sysctls: Vec<(SysctlKey, Wanted)>,
     /// Files of the spec that also set sysctls.
     pub(super) others: Vec<ResourceId>,
+    /// What the section has from `runtime`.
+    pub(super) from_runtime: FromRuntime,
 }
 
 impl Resource for SysctlFile {
@@ -271,12 +274,21 @@ impl Resource for SysctlFile {
         self.sysctls.iter().any(|(key, _)| is_it(key))
     }
 
+    fn without(&self) -> Option<&str> {
+        self.from_runtime.without.as_deref()
+    }
+
     fn decide(&self, situation: &Situation<'_>) -> Result<Decision, Unanswered> {
         let parts = self.sysctls.iter();
-        let parts: Vec<_> = parts
-            .map(|(key, wanted)| self.part(key, wanted, situation))
-            .collect::<Result<_, _>>()?;
-        shared::decide(&self.target, HEADER, &parts, situation)
+        let file = SharedFile {
+            target: self.target.clone(),
+            header: HEADER,
+            parts: parts
+                .map(|(key, wanted)| self.part(key, wanted, situation))
+                .collect::<Result<_, _>>()?,
+            from_runtime: self.from_runtime.clone(),
+        };
+        file.decide(situation)
     }
 }
 
