@@ -261,7 +261,7 @@ fn other_runtime(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswere
     }
     let wanted = canonical(socket.path.as_str());
     let is_other = |endpoint: &str| {
-        canonical(endpoint) != wanted && (socket.is_certain || is_of_another(endpoint, runtime))
+        canonical(endpoint) != wanted && (socket.is_managed || is_of_another(endpoint, runtime))
     };
     let tell = |message: String| {
         let help = format!(
@@ -457,13 +457,23 @@ mod tests {
                 "H032 Stays the kubelet talks to unix:///run/containerd/containerd.sock (its default), and docker answers at /run/cri-dockerd.sock"
             ]
         );
-        // The socket unit of cri-dockerd may name any.
+        // A cri-dockerd of which the spec says nothing may listen anywhere.
         let elsewhere =
             host("containerRuntimeEndpoint: unix:///run/mine.sock\ncgroupDriver: systemd\n")
                 .file(JOINED, "");
         assert_eq!(
             found_by("H032", &elsewhere, "runtime: { docker: {} }"),
             [""; 0]
+        );
+        assert_eq!(
+            found_by(
+                "H032",
+                &elsewhere,
+                "runtime: { docker: { criDockerd: {} } }"
+            ),
+            [
+                "H032 Stays the kubelet talks to unix:///run/mine.sock (/var/lib/kubelet/config.yaml:2), and docker answers at /run/cri-dockerd.sock"
+            ]
         );
         assert_eq!(
             found_by("H032", &elsewhere, containerd),
