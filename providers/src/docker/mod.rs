@@ -30,7 +30,7 @@ pub(crate) use cri::{PACKAGES as CRI_DOCKERD_PACKAGES, SOCKET as CRI_DOCKERD_SOC
 use daemon::DaemonConfig;
 pub(crate) use driver::Driver;
 pub(crate) use section::{CriDockerdSection, DockerSection};
-use service::DockerService;
+use service::DockerRule;
 use version::Version;
 
 use crate::package::PackageResource;
@@ -124,19 +124,11 @@ pub(crate) fn compile(
     owned.resource.wishes.enabled.get_or_insert(true);
     owned.resource.wishes.active.get_or_insert(true);
     owned.resource.after.extend(docker.resources());
-    let service = DockerService {
+    let service = owned.ruled(DockerRule {
         config: config.path.clone(),
         config_id: config.id(),
-        inner: owned.resource,
-    };
-    let mut declared = vec![
-        declare(config, span),
-        Declared {
-            resource: Box::new(service),
-            span: owned.span,
-            written: owned.written,
-        },
-    ];
+    });
+    let mut declared = vec![declare(config, span), service];
     declared.extend(package(runtime.package.as_ref(), span, &sections));
     if let Some(cri_dockerd) = runtime.cri_dockerd {
         declared.extend(package(cri_dockerd.package.as_ref(), span, &sections));
