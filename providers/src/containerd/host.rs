@@ -1,7 +1,7 @@
 //! What the answers of a host say about its containerd: the version that will read the file, the file as it is, and what
 //! may override it. What cannot be told or must not be touched stops the weighing here.
 
-use engine::name::{AbsPath, ResourceId};
+use engine::name::ResourceId;
 use engine::question::{FileState, RegularFile};
 use engine::resource::{Decision, Situation};
 
@@ -29,9 +29,6 @@ pub(super) struct Found<'a> {
     /// The rest.
     pub(super) file: &'a RegularFile,
 }
-
-/// The ending of the names of drop-ins.
-pub(super) const DROP_IN_SUFFIX: &str = "toml";
 
 impl ContainerdConfig {
     /// Returns the containerd that will read the file.
@@ -130,11 +127,6 @@ impl ContainerdConfig {
         let state = situation.observed.containerd(&self.path)?;
         let dump = state.effective.as_deref().filter(|_| daemon.installed);
         Ok(dump.and_then(Effective::parse))
-    }
-
-    /// Returns the directory of drop-ins that newer versions import by default.
-    pub(super) fn drop_ins(&self) -> Option<AbsPath> {
-        self.path.parent().join("conf.d").ok()
     }
 
     /// Whether the directory must be made. The package that is about to be installed makes the usual one.
