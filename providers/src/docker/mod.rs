@@ -33,10 +33,9 @@ pub(crate) use section::{CriDockerdSection, DockerSection};
 use service::DockerRule;
 use version::Version;
 
-use crate::package::PackageResource;
 use crate::runtime::{
     Chosen, Daemons, Defaults, GUARDED, PREREQUISITES, SYSTEMD, Stop, UNIT, decode, listed_package,
-    planned_version,
+    named_package, planned_version,
 };
 use crate::section::check_not_managed;
 use crate::service::{UnitOwner, service_for};
@@ -129,9 +128,9 @@ pub(crate) fn compile(
         config_id: config.id(),
     });
     let mut declared = vec![declare(config, span), service];
-    declared.extend(package(runtime.package.as_ref(), span, &sections));
+    declared.extend(named_package(runtime.package.as_ref(), span, &sections));
     if let Some(cri_dockerd) = runtime.cri_dockerd {
-        declared.extend(package(cri_dockerd.package.as_ref(), span, &sections));
+        declared.extend(named_package(cri_dockerd.package.as_ref(), span, &sections));
         let docker = (docker, runtime.service);
         declared.extend(cri::compile(cri_dockerd, docker, engine, chosen));
     }
@@ -212,13 +211,6 @@ fn declare(resource: impl Resource + 'static, span: Span) -> Declared {
         span,
         written: Vec::new(),
     }
-}
-
-/// Returns a package that the section names and `packages` does not list.
-fn package(name: Option<&PackageName>, span: Span, sections: &Sections<'_>) -> Option<Declared> {
-    let name = name.filter(|name| listed_package(sections, &[name.as_str()]).is_none())?;
-    let package = PackageResource::installed(name.clone(), sections);
-    Some(declare(package, span))
 }
 
 /// Returns the first of some packages that is installed.

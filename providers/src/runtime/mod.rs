@@ -32,7 +32,7 @@ pub(crate) use cri::Spoken;
 pub(crate) use daemons::{Daemons, daemons, drop_ins};
 pub(crate) use defaults::{Defaults, GUARDED, PREREQUISITES, SYSTEMD, UNIT};
 pub(crate) use joined::{DriverChange, has_joined, is_joined, joined_marks};
-pub(crate) use package::{listed_package, package_id, planned_version};
+pub(crate) use package::{listed_package, named_package, package_id, planned_version};
 pub(crate) use prerequisites::{FromRuntime, from_runtime};
 pub(crate) use refusal::{Refusal, Stop};
 pub(crate) use release::Release;

@@ -177,6 +177,21 @@ fn what_is_implied_is_compiled_where_the_runtime_is_chosen() {
 }
 
 #[test]
+fn a_package_that_is_named_and_listed_is_one() {
+    for runtime in [
+        "containerd: { package: my-runtime }",
+        "crio: { package: my-runtime }",
+        "docker: { package: my-runtime, criDockerd: {} }",
+    ] {
+        let spec = format!("runtime: {{ {runtime} }}\npackages: [my-runtime]\n");
+        let (graph, problems) = compile_completed(&spec);
+        assert_eq!(problems, [""; 0], "{runtime}");
+        let packages = graph.ids().iter().filter(|id| id.kind() == "package");
+        assert_eq!(packages.count(), 1, "{runtime}");
+    }
+}
+
+#[test]
 fn files_that_only_a_runtime_asks_for_can_be_left_out() {
     let without = |spec: &str| -> Vec<String> {
         let (graph, _) = compile_completed(spec);
