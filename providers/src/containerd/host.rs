@@ -8,6 +8,7 @@ use engine::resource::{Decision, Situation};
 use super::effective::Effective;
 use super::resource::ContainerdConfig;
 use super::version::ContainerdVersion;
+use crate::file::editable;
 use crate::runtime::{Refusal, Stop, planned_version};
 
 /// The containerd that will read the file.
@@ -77,7 +78,10 @@ impl ContainerdConfig {
         };
         match situation.observed.file(&self.path)? {
             FileState::Absent => Ok(None),
-            FileState::Regular(file) => self.readable(file).map(Some),
+            FileState::Regular(file) => {
+                let text = editable(&self.shown(), file, "TOML")?;
+                Ok(Some(Found { text, file }))
+            }
             FileState::Symlink(target) => Err(refused(
                 format!("is a symbolic link to {}", target.escape_debug()),
                 "set `configFile` to the file itself, or replace the link with a regular file",
@@ -93,28 +97,6 @@ impl ContainerdConfig {
             FileState::Unreadable(why) => {
                 Err(Decision::Unknown(format!("{} cannot be read: {why}", self.shown())).into())
             }
-        }
-    }
-
-    fn readable<'a>(&self, file: &'a RegularFile) -> Result<Found<'a>, Stop> {
-        let refused = |what: &str, help: &str| {
-            Stop::from(Refusal::new(format!("{} {what}", self.shown())).help(help))
-        };
-        if file.links > 1 {
-            return Err(refused(
-                "has several hard links",
-                "break the other links first",
-            ));
-        }
-        let Some(content) = &file.content else {
-            return Err(refused("is larger than 1 MiB", "look at what wrote it"));
-        };
-        match std::str::from_utf8(content) {
-            Ok(text) => Ok(Found { text, file }),
-            Err(_) => Err(refused(
-                "is not UTF-8",
-                "write it as UTF-8, as TOML demands",
-            )),
         }
     }
 
