@@ -239,6 +239,24 @@ pub struct Situation<'a> {
     pub drains: bool,
 }
 
+static NOTHING_PROPOSED: BTreeMap<ResourceId, Proposal> = BTreeMap::new();
+static NO_RESOURCES: BTreeSet<ResourceId> = BTreeSet::new();
+
+impl<'a> Situation<'a> {
+    /// Returns the situation of a host of which nothing else is known or planned.
+    pub fn of(observed: &'a Observed) -> Self {
+        Self {
+            observed,
+            proposed: &NOTHING_PROPOSED,
+            notified_by: &[],
+            receipt: None,
+            dropped: &NO_RESOURCES,
+            held_up: &NO_RESOURCES,
+            drains: false,
+        }
+    }
+}
+
 impl Situation<'_> {
     /// Returns what is asked of every host.
     pub fn facts(&self) -> &Facts {

@@ -1,6 +1,6 @@
 //! The kubelet: flags that it no longer knows, sysctls that it insists on, and the runtime that it talks to.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use engine::check::{Found, Rule};
 use engine::diagnostic::Severity;
@@ -226,15 +226,7 @@ fn kernel_defaults(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswe
     if truth(&effective.value) != Some(true) {
         return Ok(Vec::new());
     }
-    let situation = Situation {
-        observed: state,
-        proposed: &BTreeMap::new(),
-        notified_by: &[],
-        receipt: None,
-        dropped: &BTreeSet::new(),
-        held_up: &BTreeSet::new(),
-        drains: false,
-    };
+    let situation = Situation::of(state);
     let obstacles = obstacles(&situation)?;
     if obstacles.wrong.is_empty() {
         return Ok(Vec::new());
