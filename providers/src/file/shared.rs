@@ -106,14 +106,14 @@ impl Resource for SharedFile {
 }
 
 impl SharedFile {
-    /// Returns the lines that go since they no longer follow from `runtime`, and why.
+    /// Returns the lines that go and no longer follow from `runtime`, and why.
     fn dropped_from(&self, now: &str) -> impl Iterator<Item = Difference> {
         let dropped = self.from_runtime.dropped.iter();
         dropped
             .filter(|(subject, _)| now.lines().any(|line| is_line_of(subject, line)))
             .map(|(subject, why)| Difference {
                 attribute: (*subject).to_owned(),
-                before: "from `runtime`".to_owned(),
+                before: "at boot".to_owned(),
                 after: why.clone(),
             })
     }

@@ -103,12 +103,12 @@ fn unnamed<'a>(chosen: &'a Chosen<'_>) -> impl Iterator<Item = &'static Prerequi
         .filter(move |prerequisite| !declined && !prerequisite.is_named(&chosen.sections))
 }
 
-/// What a section has from `runtime`, and what it had from it.
+/// What a section has from `runtime`, and what it would have from it with an older Kubernetes.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FromRuntime {
     /// What leaves the section out, where all of it is from `runtime`.
     pub(crate) without: Option<String>,
-    /// What was from `runtime` with an older Kubernetes, and why it is no more.
+    /// What follows from `runtime` with an older Kubernetes, and why not with this one.
     pub(crate) dropped: Vec<(&'static str, String)>,
 }
 
