@@ -300,6 +300,24 @@ fn all_that_is_wrong_is_told_at_once_and_hosts_are_listed_all_the_same() {
     check(&run("inventory", &[]), 1, "", "adress");
 }
 
+#[test]
+fn a_file_that_only_a_runtime_asks_for_need_not_be_managed_twice() {
+    let directory = tempfile::tempdir().unwrap();
+    let helps = |more: &str| {
+        let spec = format!(
+            "{HEAD}NodeSpec\nmetadata: {{ name: x }}\nspec:\n  hosts: all\n  runtime: {{ crio: {{}} }}\n{more}  files:\n  \
+             - {{ path: /etc/sysctl.d/99-zz-hardstand.conf, content: x }}\n"
+        );
+        fs::write(directory.path().join("spec.yaml"), spec).unwrap();
+        let output = hardstand(directory.path(), &["validate", "spec.yaml"]);
+        check(&output, 1, "", "error[E201]");
+        String::from_utf8_lossy(&output.stderr).contains("`prerequisites: false` in `runtime.crio`")
+    };
+    assert!(helps(""));
+    assert!(helps("  modules: [loop]\n"));
+    assert!(!helps("  sysctls: { vm.swappiness: 1 }\n"));
+}
+
 const MIXED: &str = "\
 apiVersion: hardstand.dev/v1alpha1
 kind: Inventory

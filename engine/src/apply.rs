@@ -48,15 +48,11 @@ pub struct HostApply<'a> {
     pub events: &'a Sender<Event>,
 }
 
-/// Applies the plan of one host and returns how it ended. A host without changes is not touched, nor one that cannot be
-/// changed.
+/// Applies the plan of one host, which nothing refuses, and returns how it ended. A host without changes is not touched.
 pub fn apply_host(apply: &HostApply<'_>) -> HostReport {
     let mut record = Record::new(apply);
     if apply.plan.changes.is_empty() {
         return record.into_report(HostOutcome::NothingToDo);
-    }
-    if let Some(obstacle) = apply.plan.obstacle() {
-        return record.into_report(HostOutcome::Refused(obstacle.to_owned()));
     }
     let outcome = match random::bytes().map(u32::from_ne_bytes) {
         Ok(attempt) => {

@@ -83,7 +83,7 @@ impl Graph {
         {
             let id = resource.id();
             if let Some(earlier) = indices.get(&id) {
-                problems.push(managed_twice(&id, span, &graph[*earlier]));
+                problems.push(managed_twice(&*resource, span, &graph[*earlier]));
                 continue;
             }
             let implied = resource.relations();
@@ -178,8 +178,8 @@ impl Graph {
         })
     }
 
-    /// Returns the edges as they are spoken of: `(a, requires, b)` and `(a, notifies, b)`, as positions in the order of
-    /// [`Graph::nodes`].
+    /// Returns the edges as they are spoken of: `(a, requires, b)`, `(a, after, b)` and `(a, notifies, b)`, as positions in
+    /// the order of [`Graph::nodes`].
     pub fn edges(&self) -> Vec<(usize, Edge, usize)> {
         let rank: BTreeMap<_, _> = self
             .order
@@ -192,9 +192,10 @@ impl Graph {
             .edge_references()
             .map(|edge| {
                 let (earlier, later) = (rank[&edge.source()], rank[&edge.target()]);
-                match edge.weight() {
-                    Edge::Requires => (later, Edge::Requires, earlier),
-                    notifies => (earlier, *notifies, later),
+                let edge = *edge.weight();
+                match edge {
+                    Edge::Requires | Edge::After => (later, edge, earlier),
+                    Edge::Notifies | Edge::NotifiesOf(_) => (earlier, edge, later),
                 }
             })
             .collect();
@@ -231,7 +232,7 @@ fn without_weaker(questions: BTreeSet<Question>) -> Vec<Question> {
 /// Adds an edge from the earlier to the later resource, once.
 fn connect(graph: &mut DiGraph<GraphNode, Edge>, of: NodeIndex, target: NodeIndex, edge: Edge) {
     let (earlier, later) = match edge {
-        Edge::Requires => (target, of),
+        Edge::Requires | Edge::After => (target, of),
         Edge::Notifies | Edge::NotifiesOf(_) => (of, target),
     };
     let known = graph
@@ -315,10 +316,16 @@ fn shortest_cycle(
     None
 }
 
-fn managed_twice(id: &ResourceId, span: Span, earlier: &GraphNode) -> Diagnostic {
-    Diagnostic::error("E201", span, format!("`{id}` is managed twice"))
+fn managed_twice(resource: &dyn Resource, span: Span, earlier: &GraphNode) -> Diagnostic {
+    let without = resource.without().or_else(|| earlier.resource.without());
+    let help = match without {
+        Some(without) => format!("keep one of the two; {without}"),
+        None => "keep one of the two".to_owned(),
+    };
+    let message = format!("`{}` is managed twice", resource.id());
+    Diagnostic::error("E201", span, message)
         .related(earlier.span, "it is managed here already")
-        .help("keep one of the two")
+        .help(help)
 }
 
 fn no_such_resource<'a>(
@@ -402,6 +409,10 @@ mod tests {
             self.1.clone()
         }
 
+        fn without(&self) -> Option<&str> {
+            (self.0 == "implied").then_some("`plain: true` leaves it out")
+        }
+
         fn decide(&self, _: &Situation<'_>) -> Result<Decision, Unanswered> {
             Ok(Decision::Converged)
         }
@@ -414,7 +425,7 @@ mod tests {
         }
     }
 
-    /// Builds a graph of things; each row is a name and its edges, `-x` requires x and `+x` notifies x.
+    /// Builds a graph of things; each row is a name and its edges, `-x` requires x, `>x` is after x and `+x` notifies x.
     fn build(rows: &[(&'static str, &str)]) -> (Graph, Vec<String>) {
         let mut sources = Sources::default();
         let text = "x\n".repeat(rows.len());
@@ -432,6 +443,7 @@ mod tests {
                     .split_whitespace()
                     .map(|edge| match edge.split_at(1) {
                         ("-", target) => (relation(Edge::Requires, target), span),
+                        (">", target) => (relation(Edge::After, target), span),
                         (_, target) => (relation(Edge::Notifies, target), span),
                     })
                     .collect();
@@ -471,6 +483,10 @@ mod tests {
             graph.edges(),
             [(0, Edge::Notifies, 2), (1, Edge::Requires, 0)]
         );
+        let (graph, problems) = build(&[("c", ">b"), ("b", ">a"), ("a", "")]);
+        assert_eq!(problems, [""; 0]);
+        assert_eq!(names(&graph), ["a", "b", "c"]);
+        assert_eq!(graph.edges(), [(1, Edge::After, 0), (2, Edge::After, 1)]);
     }
 
     #[test]
@@ -479,6 +495,11 @@ mod tests {
         assert_eq!(
             problems,
             ["1 these resources wait for each other: thing/a -> thing/c -> thing/b -> thing/a"]
+        );
+        let (_, problems) = build(&[("a", ">b"), ("b", "+a >a")]);
+        assert_eq!(
+            problems,
+            ["1 these resources wait for each other: thing/a -> thing/b -> thing/a"]
         );
         let (_, problems) = build(&[("a", "-a")]);
         assert_eq!(
@@ -497,6 +518,33 @@ mod tests {
                 "3 no resource `thing/nett` on this host"
             ]
         );
+    }
+
+    #[test]
+    fn what_is_not_written_can_be_left_out_otherwise() {
+        let mut sources = Sources::default();
+        let span = Span {
+            source: sources.add("spec.yaml", "x"),
+            start: 0,
+            end: 1,
+        };
+        for (name, help) in [
+            ("written", "keep one of the two"),
+            (
+                "implied",
+                "keep one of the two; `plain: true` leaves it out",
+            ),
+        ] {
+            let declared = || Declared {
+                resource: Box::new(Thing(name, Vec::new())),
+                span,
+                written: Vec::new(),
+            };
+            let mut problems = Problems::default();
+            let _graph = Graph::build(vec![declared(), declared()], &sources, &mut problems);
+            let problems = problems.into_sorted();
+            assert_eq!(problems[0].help.as_deref(), Some(help));
+        }
     }
 
     #[test]

@@ -261,7 +261,7 @@ pub struct OpenFiles {
     pub soft: u64,
     /// As far as it can.
     pub hard: u64,
-    /// What PID 1 has, and so the most that it is sure to give: systemd raises its own limit as far as it may when it starts.
+    /// The most that PID 1 can give, where the kernel allows that much: what it has itself, unless it may raise limits.
     pub bound: u64,
 }
 

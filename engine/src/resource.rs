@@ -38,6 +38,11 @@ pub trait Resource: fmt::Debug + Send + Sync {
         false
     }
 
+    /// Returns what leaves it out, where a spec does not ask for it itself, as a fragment without a full stop.
+    fn without(&self) -> Option<&str> {
+        None
+    }
+
     /// Compares what was observed with what is desired.
     fn decide(&self, situation: &Situation<'_>) -> Result<Decision, Unanswered>;
 }
@@ -196,6 +201,8 @@ pub struct Relation {
 pub enum Edge {
     /// The source is changed after the target, and not at all if the target fails.
     Requires,
+    /// The source is changed after the target, whatever becomes of that.
+    After,
     /// The target is changed after the source, and must take notice when the source changed.
     Notifies,
     /// As `Notifies`, but only a change with this topic is told.
@@ -230,6 +237,24 @@ pub struct Situation<'a> {
     pub held_up: &'a BTreeSet<ResourceId>,
     /// What would cost the node its pods is done while it is drained.
     pub drains: bool,
+}
+
+static NOTHING_PROPOSED: BTreeMap<ResourceId, Proposal> = BTreeMap::new();
+static NO_RESOURCES: BTreeSet<ResourceId> = BTreeSet::new();
+
+impl<'a> Situation<'a> {
+    /// Returns the situation of a host of which nothing else is known or planned.
+    pub fn of(observed: &'a Observed) -> Self {
+        Self {
+            observed,
+            proposed: &NOTHING_PROPOSED,
+            notified_by: &[],
+            receipt: None,
+            dropped: &NO_RESOURCES,
+            held_up: &NO_RESOURCES,
+            drains: false,
+        }
+    }
 }
 
 impl Situation<'_> {

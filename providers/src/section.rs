@@ -101,10 +101,18 @@ pub fn written(
     .collect()
 }
 
-/// Returns an edge that makes a resource come after another.
+/// Returns an edge that makes a resource come after another, and not at all if that one fails.
 pub fn requires(target: ResourceId) -> Relation {
     Relation {
         edge: Edge::Requires,
+        target,
+    }
+}
+
+/// Returns an edge that makes a resource come after another, whatever becomes of that.
+pub fn after(target: ResourceId) -> Relation {
+    Relation {
+        edge: Edge::After,
         target,
     }
 }

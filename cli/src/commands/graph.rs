@@ -6,15 +6,10 @@ use crate::error::{CommandError, ErrorKind};
 use crate::exit::ExitStatus;
 use crate::ui::Ui;
 use crate::ui::graph::{GraphView, render, render_json};
-use engine::plan::Via;
 
 pub(super) fn run(ui: &Ui, args: &GraphArgs) -> Result<ExitStatus, CommandError> {
     let mut input = args.input.with(&args.paths);
-    let session = Session::open(ui, &input, Via::Ssh)?;
-    let session = match session.loaded.inventory.hosts.is_empty() {
-        true => session.on_this_machine(None)?,
-        false => session,
-    };
+    let session = Session::open_unasked(ui, &input)?;
     if let Some(host) = &args.host {
         input = session.host(host, &input)?;
     }

@@ -64,6 +64,15 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// As [`Session::open`], for what asks no host: without an inventory this machine is meant.
+    pub(super) fn open_unasked(ui: &'a Ui, input: &InputArgs) -> Result<Self, CommandError> {
+        let session = Self::open(ui, input, Via::Ssh)?;
+        match session.loaded.inventory.hosts.is_empty() {
+            true => session.on_this_machine(None),
+            false => Ok(session),
+        }
+    }
+
     /// As [`Session::open`], for what is only about hosts: errors in NodeSpecs are printed and do not stop it. Returns how
     /// the process ends because of them.
     pub(super) fn open_inventory(

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use engine::effective::effective;
-use engine::plan::Via;
 use engine::resource::Sections;
 use engine::spec::merge_for_hosts;
 
@@ -42,11 +41,7 @@ fn saved(ui: &Ui, args: &ShowArgs, path: &Path) -> Result<ExitStatus, CommandErr
 
 fn of_host(ui: &Ui, args: &ShowArgs) -> Result<ExitStatus, CommandError> {
     let mut input = args.input.clone();
-    let session = Session::open(ui, &input, Via::Ssh)?;
-    let session = match session.loaded.inventory.hosts.is_empty() {
-        true => session.on_this_machine(None)?,
-        false => session,
-    };
+    let session = Session::open_unasked(ui, &input)?;
     if let Some(host) = &args.host {
         input = session.host(host, &input)?;
     }

@@ -1,4 +1,5 @@
-//! A graph of resources as an indented tree, Graphviz DOT or Mermaid. Arrows point to what comes later.
+//! A graph of resources as an indented tree, Graphviz DOT or Mermaid. Arrows point to what comes later: a solid one to what
+//! requires the first, a dotted one to what only comes after it, and one with a label to what it notifies.
 
 use std::collections::BTreeSet;
 
@@ -25,7 +26,19 @@ pub(crate) struct GraphView {
 struct Arrow {
     first: usize,
     then: usize,
-    label: Option<&'static str>,
+    edge: Edge,
+}
+
+impl Arrow {
+    /// Returns how the first one notifies the other, if it does.
+    fn notifies(self) -> Option<&'static str> {
+        match self.edge {
+            Edge::Requires | Edge::After => None,
+            Edge::Notifies => Some("notifies"),
+            Edge::NotifiesOf(Topic::CgroupDriver) => Some("notifies of cgroup driver"),
+            Edge::NotifiesOf(Topic::ReloadSuffices) => Some("notifies of what a reload takes up"),
+        }
+    }
 }
 
 /// Renders a graph in a format.
@@ -89,28 +102,11 @@ fn arrows(graph: &GraphView) -> BTreeSet<Arrow> {
 }
 
 fn arrow(from: usize, to: usize, edge: Edge) -> Arrow {
-    match edge {
-        Edge::Requires => Arrow {
-            first: to,
-            then: from,
-            label: None,
-        },
-        Edge::Notifies => Arrow {
-            first: from,
-            then: to,
-            label: Some("notifies"),
-        },
-        Edge::NotifiesOf(Topic::CgroupDriver) => Arrow {
-            first: from,
-            then: to,
-            label: Some("notifies of cgroup driver"),
-        },
-        Edge::NotifiesOf(Topic::ReloadSuffices) => Arrow {
-            first: from,
-            then: to,
-            label: Some("notifies of what a reload takes up"),
-        },
-    }
+    let (first, then) = match edge {
+        Edge::Requires | Edge::After => (to, from),
+        Edge::Notifies | Edge::NotifiesOf(_) => (from, to),
+    };
+    Arrow { first, then, edge }
 }
 
 fn dot(graph: &GraphView) -> String {
@@ -121,12 +117,14 @@ fn dot(graph: &GraphView) -> String {
             format_args!("  n{n} [label={}];\n", dot_quote(&resource.to_string())),
         );
     }
-    for Arrow { first, then, label } in arrows(graph) {
-        let style = label.map(|label| format!(" [label={}, style=dashed]", dot_quote(label)));
-        push(
-            &mut out,
-            format_args!("  n{first} -> n{then}{};\n", style.unwrap_or_default()),
-        );
+    for arrow in arrows(graph) {
+        let style = match (arrow.edge, arrow.notifies()) {
+            (_, Some(label)) => format!(" [label={}, style=dashed]", dot_quote(label)),
+            (Edge::After, None) => " [style=dotted]".to_owned(),
+            (_, None) => String::new(),
+        };
+        let Arrow { first, then, .. } = arrow;
+        push(&mut out, format_args!("  n{first} -> n{then}{style};\n"));
     }
     out.push_str("}\n");
     out
@@ -148,14 +146,14 @@ fn mermaid(graph: &GraphView) -> String {
             format_args!("  n{n}[\"{}\"]\n", mermaid_quote(&resource.to_string())),
         );
     }
-    for Arrow { first, then, label } in arrows(graph) {
-        match label {
-            Some(label) => push(
-                &mut out,
-                format_args!("  n{first} -. {label} .-> n{then}\n"),
-            ),
-            None => push(&mut out, format_args!("  n{first} --> n{then}\n")),
-        }
+    for arrow in arrows(graph) {
+        let shaft = match (arrow.edge, arrow.notifies()) {
+            (_, Some(label)) => format!("-. {label} .->"),
+            (Edge::After, None) => "-.->".to_owned(),
+            (_, None) => "-->".to_owned(),
+        };
+        let Arrow { first, then, .. } = arrow;
+        push(&mut out, format_args!("  n{first} {shaft} n{then}\n"));
     }
     out
 }
@@ -228,7 +226,7 @@ impl<'a> Tree<'a> {
     fn line(&self, node: usize, depth: usize, width: Width) -> Line {
         let (resource, position) = &self.nodes[node];
         let mut line = Line::indent(2 * depth).add(&resource.to_string());
-        let notifiers = self.names(node, |arrow| arrow.label.is_some());
+        let notifiers = self.names(node, |arrow| arrow.notifies().is_some());
         if !notifiers.is_empty() {
             line = line
                 .add("  ")
@@ -236,11 +234,15 @@ impl<'a> Tree<'a> {
                 .paint(MAGENTA, &notifiers);
         }
         let parent = self.parents[node];
-        let others = self.names(node, |arrow| {
-            arrow.label.is_none() && Some(arrow.first) != parent
+        let required = self.names(node, |arrow| {
+            arrow.edge == Edge::Requires && Some(arrow.first) != parent
         });
-        if !others.is_empty() {
-            line = line.add("  ").paint(DIM, "after ").paint(DIM, &others);
+        if !required.is_empty() {
+            line = line.add("  ").paint(DIM, "requires ").paint(DIM, &required);
+        }
+        let earlier = self.names(node, |arrow| arrow.edge == Edge::After);
+        if !earlier.is_empty() {
+            line = line.add("  ").paint(DIM, "after ").paint(DIM, &earlier);
         }
         let place = position
             .as_ref()
@@ -313,6 +315,8 @@ mod tests {
             "service/containerd.service",
             "file//etc/\"quoted\"];--\u{202e}<b>#",
             "service/kubelet.service",
+            "sysctl/net.ipv4.ip_forward",
+            "sysctl/net.ipv4.conf.all.rp_filter",
         ];
         let place = |line| Position {
             file: "site.yaml".to_owned(),
@@ -332,6 +336,8 @@ mod tests {
                 (3, 4, Edge::Notifies),
                 (3, 6, Edge::NotifiesOf(Topic::CgroupDriver)),
                 (6, 4, Edge::Requires),
+                (8, 7, Edge::After),
+                (8, 0, Edge::Requires),
                 (0, 99, Edge::Requires),
             ],
         }

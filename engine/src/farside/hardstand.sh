@@ -897,8 +897,9 @@ h_observe_unit() {
 	printf 'unit %s%s\n~unit %s%s\n' "$1" "$h_guard" "$1" "$h_volatile"
 }
 
-# How many files the processes of units may have open, and how many systemd can give: one grep over their limits and those
-# of PID 1. None of it is a guard.
+# How many files the processes of units may have open, and how many systemd can give: one grep over their limits and what
+# is known of PID 1. With CAP_SYS_RESOURCE, the lowest bit of the seventh digit, of a machine that is no container with users
+# of its own, it gives any that the kernel allows; else no more than it has. None of it is a guard.
 # shellcheck disable=SC2086 # splitting is the point
 h_observe_limits() {
 	[ -n "$h_limits" ] && [ -n "$h_contents" ] || return 0
@@ -910,10 +911,12 @@ h_observe_limits() {
 		esac
 	done
 	if [ -n "$h_paths" ]; then
-		h_found=$h_nl$(grep -aHs '^Max open files ' -- /proc/1/limits $h_paths)$h_nl
+		h_found=$h_nl$(grep -aHs -e '^Max open files ' -e '^CapEff:.*[13579bdf]......$' -e '^ *0  *0  *4294967295$' -- \
+			/proc/1/limits /proc/1/status /proc/1/uid_map $h_paths)$h_nl
 	fi
 	h_bound=unlimited
 	case $h_found in
+	*"$h_nl/proc/1/status:"*"$h_nl/proc/1/uid_map:"*) ;;
 	*"$h_nl/proc/1/limits:"*)
 		h_line=${h_found#*"$h_nl/proc/1/limits:Max open files "}
 		h_fold "${h_line%%"$h_nl"*}"

@@ -339,28 +339,14 @@ impl<'a> Walk<'a> {
         });
         let awaited = self.awaited_by(predecessors);
         let decision = Verdicted::from(decision);
-        let obstacle = predecessors.iter().find(|predecessor| {
-            self.held_up.contains(predecessor.id)
-                && (predecessor.edge == Edge::Requires || decision.restarts())
-        });
+        let obstacle = self.obstacle(predecessors, &decision);
         match (decision, obstacle) {
             (Verdicted::Converged, _) => {
                 self.unchanged.push(node.id.clone());
                 self.awaited.insert(node.id.clone(), awaited);
             }
             (Verdicted::Change(_), Some(obstacle)) => {
-                let reason = match obstacle.edge {
-                    Edge::Requires => {
-                        format!("it requires {}, which cannot be planned", obstacle.id)
-                    }
-                    Edge::Notifies | Edge::NotifiesOf(_) => {
-                        format!(
-                            "it would restart with {}, which cannot be planned",
-                            obstacle.id
-                        )
-                    }
-                };
-                self.hold_up(&node.id, node.source, (Verdict::Unknown, reason, None));
+                self.hold_up(&node.id, node.source, (Verdict::Unknown, obstacle, None));
             }
             (Verdicted::Change(proposal), None) => {
                 let change = change_of(node, &proposal, receipt, awaited);
@@ -373,6 +359,26 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Returns how what cannot be planned before a resource keeps it from its change, if it does.
+    fn obstacle(&self, predecessors: &[Predecessor<'_>], decision: &Verdicted) -> Option<String> {
+        predecessors
+            .iter()
+            .filter(|predecessor| self.held_up.contains(predecessor.id))
+            .find_map(|predecessor| {
+                let how = match predecessor.edge {
+                    Edge::Requires => "requires",
+                    Edge::After => return None,
+                    Edge::Notifies | Edge::NotifiesOf(_) => {
+                        decision.restarts().then_some("would restart with")?
+                    }
+                };
+                Some(format!(
+                    "it {how} {}, which cannot be planned",
+                    predecessor.id
+                ))
+            })
+    }
+
     /// Returns the changes that notify a resource, in the order of their names.
     fn notifiers(&self, predecessors: &[Predecessor<'_>]) -> Vec<ResourceId> {
         predecessors
@@ -382,7 +388,7 @@ impl<'a> Walk<'a> {
                     return false;
                 };
                 match predecessor.edge {
-                    Edge::Requires => false,
+                    Edge::Requires | Edge::After => false,
                     Edge::Notifies => true,
                     Edge::NotifiesOf(topic) => proposal.topics.contains(&topic),
                 }
@@ -395,6 +401,7 @@ impl<'a> Walk<'a> {
     fn awaited_by(&self, predecessors: &[Predecessor<'_>]) -> BTreeSet<ResourceId> {
         predecessors
             .iter()
+            .filter(|predecessor| predecessor.edge != Edge::After)
             .filter_map(|predecessor| self.awaited.get(predecessor.id))
             .flatten()
             .cloned()

@@ -11,8 +11,8 @@ use engine::state::State;
 use super::spec::{Runtime, Spec};
 use super::{Entry, nothing_of_spec};
 use crate::containerd::{
-    ContainerdSection, ContainerdVersion, Handler, Lost, Misread, PACKAGES, Reading, drop_ins,
-    windows,
+    ContainerdSection, ContainerdVersion, Handler, Lost, Misread, PACKAGES, Reading,
+    drop_in_question, windows,
 };
 use crate::section::constant_path;
 
@@ -138,10 +138,7 @@ impl Containerd {
     /// Returns what must be asked to read its configuration. The daemon itself is asked only if its resource asks it anyway.
     pub(super) fn questions(&self) -> Vec<Question> {
         let mut questions = vec![Question::File(self.config.clone())];
-        questions.extend(drop_ins(&self.config).map(|directory| Question::Files {
-            directory,
-            suffix: "toml".to_owned(),
-        }));
+        questions.extend(drop_in_question(&self.config));
         if self.asks_packages {
             questions.extend(self.packages.iter().cloned().map(Question::Installed));
         }

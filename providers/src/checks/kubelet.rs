@@ -1,6 +1,6 @@
 //! The kubelet: flags that it no longer knows, sysctls that it insists on, and the runtime that it talks to.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use engine::check::{Found, Rule};
 use engine::diagnostic::Severity;
@@ -226,15 +226,7 @@ fn kernel_defaults(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswe
     if truth(&effective.value) != Some(true) {
         return Ok(Vec::new());
     }
-    let situation = Situation {
-        observed: state,
-        proposed: &BTreeMap::new(),
-        notified_by: &[],
-        receipt: None,
-        dropped: &BTreeSet::new(),
-        held_up: &BTreeSet::new(),
-        drains: false,
-    };
+    let situation = Situation::of(state);
     let obstacles = obstacles(&situation)?;
     if obstacles.wrong.is_empty() {
         return Ok(Vec::new());
@@ -261,7 +253,7 @@ fn other_runtime(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswere
     }
     let wanted = canonical(socket.path.as_str());
     let is_other = |endpoint: &str| {
-        canonical(endpoint) != wanted && (socket.is_certain || is_of_another(endpoint, runtime))
+        canonical(endpoint) != wanted && (socket.is_managed || is_of_another(endpoint, runtime))
     };
     let tell = |message: String| {
         let help = format!(
@@ -457,13 +449,23 @@ mod tests {
                 "H032 Stays the kubelet talks to unix:///run/containerd/containerd.sock (its default), and docker answers at /run/cri-dockerd.sock"
             ]
         );
-        // The socket unit of cri-dockerd may name any.
+        // A cri-dockerd of which the spec says nothing may listen anywhere.
         let elsewhere =
             host("containerRuntimeEndpoint: unix:///run/mine.sock\ncgroupDriver: systemd\n")
                 .file(JOINED, "");
         assert_eq!(
             found_by("H032", &elsewhere, "runtime: { docker: {} }"),
             [""; 0]
+        );
+        assert_eq!(
+            found_by(
+                "H032",
+                &elsewhere,
+                "runtime: { docker: { criDockerd: {} } }"
+            ),
+            [
+                "H032 Stays the kubelet talks to unix:///run/mine.sock (/var/lib/kubelet/config.yaml:2), and docker answers at /run/cri-dockerd.sock"
+            ]
         );
         assert_eq!(
             found_by("H032", &elsewhere, containerd),

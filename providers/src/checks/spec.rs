@@ -91,7 +91,7 @@ impl Spec {
     }
 
     /// Whether a plan may install or remove packages, after which only those that were asked about tell which programs are
-    /// there.
+    /// there. The `package` of the runtime need not count: its resource asks about it.
     pub(super) fn may_change_packages(&self) -> bool {
         let sections = ["packages", "timeSync", "crictl"];
         sections

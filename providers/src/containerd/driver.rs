@@ -4,13 +4,13 @@
 //! open is not guessed.
 
 use engine::name::AbsPath;
-use engine::question::{FileState, FoundFile, Observed, Question, Unanswered};
+use engine::question::{FoundFile, Observed, Question, Unanswered};
 use engine::spec::Node;
-use toml_edit::{DocumentMut, Item};
+use toml_edit::Item;
 
 use super::PACKAGES;
 use super::effective::Effective;
-use super::host::DROP_IN_SUFFIX;
+use super::files::{document, drop_in_question, found_drop_ins, imports_all};
 use super::keys::Name::Field;
 use super::keys::{
     CRI_IMAGES, CRI_RUNTIME, GRPC_CRI, Handler, Layout, below, entries, find, handlers, listed,
@@ -42,7 +42,7 @@ impl Driver {
             Question::File(self.config().clone()),
             Question::Unit(self.section.service.clone()),
         ];
-        questions.extend(self.drop_ins());
+        questions.extend(drop_in_question(self.config()));
         let packages = PACKAGES.iter().filter_map(|name| name.parse().ok());
         questions.extend(packages.map(Question::Installed));
         questions
@@ -72,13 +72,6 @@ impl Driver {
         &self.section.config_file
     }
 
-    fn drop_ins(&self) -> Option<Question> {
-        Some(Question::Files {
-            directory: self.config().parent().join("conf.d").ok()?,
-            suffix: DROP_IN_SUFFIX.to_owned(),
-        })
-    }
-
     fn version(&self, observed: &Observed) -> Option<ContainerdVersion> {
         let daemon = observed.containerd(self.config()).ok();
         let daemon = daemon.and_then(|state| state.version.clone());
@@ -91,10 +84,7 @@ impl Driver {
     fn read_files(&self, observed: &Observed) -> Result<CgroupDriver, Unanswered> {
         let path = self.config();
         let version = self.version(observed);
-        let found = match observed.file(path)? {
-            FileState::Absent => None,
-            state => Some(document(path, state)?),
-        };
+        let found = document(path, observed.file(path)?)?;
         let root = found.as_ref().map(|document| document.as_item());
         self.check_imports(root, version, observed)?;
         let Some(root) = root else {
@@ -115,11 +105,9 @@ impl Driver {
         version: Option<ContainerdVersion>,
         observed: &Observed,
     ) -> Result<(), Unanswered> {
-        let all = self.config().parent().join("conf.d").ok();
-        let all = all.map(|directory| format!("{directory}/*.{DROP_IN_SUFFIX}"));
         let mut imports = root.map_or_else(Vec::new, |root| listed(root, &[Field("imports")]));
         imports.retain(|import| *import != self.config().as_str());
-        let is_all = |import: &&str| Some(*import) == all.as_deref();
+        let is_all = |import: &&str| imports_all(self.config(), import);
         if let Some(other) = imports.iter().find(|import| !is_all(import)) {
             return Err(Unanswered(format!(
                 "{} imports {}, which was not read",
@@ -131,8 +119,10 @@ impl Driver {
         if imports.is_empty() && !by_default {
             return Ok(());
         }
-        for FoundFile { path, state, .. } in self.listed(observed)? {
-            let document = document(path, state)?;
+        for FoundFile { path, state, .. } in found_drop_ins(self.config(), observed)? {
+            let Some(document) = document(path, state)? else {
+                continue;
+            };
             let is_cri = |name: &str| ["cri", GRPC_CRI, CRI_RUNTIME, CRI_IMAGES].contains(&name);
             let plugins = find(document.as_item(), &[Field("plugins")]);
             if plugins
@@ -148,25 +138,6 @@ impl Driver {
         }
         Ok(())
     }
-
-    fn listed<'a>(&self, observed: &'a Observed) -> Result<&'a [FoundFile], Unanswered> {
-        match self.drop_ins() {
-            Some(Question::Files { directory, suffix }) => observed.files(&directory, &suffix),
-            _ => Ok(&[]),
-        }
-    }
-}
-
-fn document(path: &AbsPath, state: &FileState) -> Result<DocumentMut, Unanswered> {
-    let text = match state {
-        FileState::Regular(file) => file.content.as_deref().map(std::str::from_utf8),
-        _ => None,
-    };
-    let Some(Ok(text)) = text else {
-        return Err(Unanswered(format!("{path} is not readable text")));
-    };
-    text.parse()
-        .map_err(|_| Unanswered(format!("{path} is not valid TOML")))
 }
 
 /// Returns the tables that containerd reads; none if that takes a version.

@@ -1,13 +1,14 @@
 //! What the answers of a host say about its containerd: the version that will read the file, the file as it is, and what
 //! may override it. What cannot be told or must not be touched stops the weighing here.
 
-use engine::name::{AbsPath, ResourceId};
+use engine::name::ResourceId;
 use engine::question::{FileState, RegularFile};
 use engine::resource::{Decision, Situation};
 
 use super::effective::Effective;
 use super::resource::ContainerdConfig;
 use super::version::ContainerdVersion;
+use crate::file::editable;
 use crate::runtime::{Refusal, Stop, planned_version};
 
 /// The containerd that will read the file.
@@ -29,9 +30,6 @@ pub(super) struct Found<'a> {
     /// The rest.
     pub(super) file: &'a RegularFile,
 }
-
-/// The ending of the names of drop-ins.
-pub(super) const DROP_IN_SUFFIX: &str = "toml";
 
 impl ContainerdConfig {
     /// Returns the containerd that will read the file.
@@ -80,7 +78,10 @@ impl ContainerdConfig {
         };
         match situation.observed.file(&self.path)? {
             FileState::Absent => Ok(None),
-            FileState::Regular(file) => self.readable(file).map(Some),
+            FileState::Regular(file) => {
+                let text = editable(&self.shown(), file, "TOML")?;
+                Ok(Some(Found { text, file }))
+            }
             FileState::Symlink(target) => Err(refused(
                 format!("is a symbolic link to {}", target.escape_debug()),
                 "set `configFile` to the file itself, or replace the link with a regular file",
@@ -99,28 +100,6 @@ impl ContainerdConfig {
         }
     }
 
-    fn readable<'a>(&self, file: &'a RegularFile) -> Result<Found<'a>, Stop> {
-        let refused = |what: &str, help: &str| {
-            Stop::from(Refusal::new(format!("{} {what}", self.shown())).help(help))
-        };
-        if file.links > 1 {
-            return Err(refused(
-                "has several hard links",
-                "break the other links first",
-            ));
-        }
-        let Some(content) = &file.content else {
-            return Err(refused("is larger than 1 MiB", "look at what wrote it"));
-        };
-        match std::str::from_utf8(content) {
-            Ok(text) => Ok(Found { text, file }),
-            Err(_) => Err(refused(
-                "is not UTF-8",
-                "write it as UTF-8, as TOML demands",
-            )),
-        }
-    }
-
     /// Returns what containerd says of the file as it is, if that will still hold.
     pub(super) fn effective(
         &self,
@@ -130,11 +109,6 @@ impl ContainerdConfig {
         let state = situation.observed.containerd(&self.path)?;
         let dump = state.effective.as_deref().filter(|_| daemon.installed);
         Ok(dump.and_then(Effective::parse))
-    }
-
-    /// Returns the directory of drop-ins that newer versions import by default.
-    pub(super) fn drop_ins(&self) -> Option<AbsPath> {
-        self.path.parent().join("conf.d").ok()
     }
 
     /// Whether the directory must be made. The package that is about to be installed makes the usual one.

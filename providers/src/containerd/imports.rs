@@ -15,8 +15,9 @@ use toml_edit::{DocumentMut, Item};
 
 use super::edit::{Edited, Wanted};
 use super::effective::Effective;
+use super::files::{DROP_IN_SUFFIX, drop_ins, found_drop_ins};
 use super::format::{Format, declared, layout_read, newer_than_main, short_name};
-use super::host::{DROP_IN_SUFFIX, Daemon};
+use super::host::Daemon;
 use super::keys::Name::Field;
 use super::keys::{CRI_PLUGINS, entries, find, listed};
 use super::reading::merged;
@@ -96,7 +97,7 @@ impl ContainerdConfig {
             Os::Linux => '/',
             Os::Windows => '\\',
         };
-        let directory = self.drop_ins()?;
+        let directory = drop_ins(&self.path)?;
         let all = |directory: &str| format!("{directory}{slash}*.{DROP_IN_SUFFIX}");
         Some([
             all(&self.wanted.written(&directory)),
@@ -111,14 +112,14 @@ impl ContainerdConfig {
         edited: &Edited,
         situation: &Situation<'_>,
     ) -> Result<Vec<Imported>, Unanswered> {
-        let (Some(directory), Some(all)) = (self.drop_ins(), self.all_drop_ins()) else {
+        let (Some(directory), Some(all)) = (drop_ins(&self.path), self.all_drop_ins()) else {
             return Ok(Vec::new());
         };
         let named = edited.imports.iter().any(|import| all.contains(import));
         if !named && !daemon.version.imports_conf_d() {
             return Ok(Vec::new());
         }
-        let found = situation.observed.files(&directory, DROP_IN_SUFFIX)?;
+        let found = found_drop_ins(&self.path, situation.observed)?;
         let mut files: BTreeMap<AbsPath, Option<String>> = found
             .iter()
             .map(|found| (found.path.clone(), text_of(&found.state)))

@@ -18,6 +18,7 @@ mod draft;
 mod driver;
 mod edit;
 mod effective;
+mod files;
 mod format;
 mod host;
 mod imports;
@@ -33,19 +34,19 @@ mod version;
 pub(crate) mod windows;
 
 pub(crate) use driver::Driver;
+pub(crate) use files::{drop_in_question, drop_ins};
 pub(crate) use format::Misread;
 pub(crate) use keys::Handler;
-pub(crate) use reading::{Lost, Reading, drop_ins};
+pub(crate) use reading::{Lost, Reading};
 use resource::ContainerdConfig;
 pub(crate) use section::ContainerdSection;
 pub(crate) use version::{ContainerdVersion, Least};
 pub(crate) use windows::{compile as compile_for_windows, defaults as defaults_on_windows};
 
 use crate::migration::{self, Successor, after_docker, endpoint_of};
-use crate::package::PackageResource;
 use crate::runtime::{
     Chosen, Daemons, Defaults, GUARDED, KubernetesVersion, PREREQUISITES, SYSTEMD, UNIT,
-    check_image, decode, listed_package,
+    check_image, decode, listed_package, named_package,
 };
 use crate::section::{check_not_managed, constant_path, files_below};
 use crate::service::{OwnedService, UnitOwner, service_for};
@@ -105,13 +106,7 @@ pub(crate) fn compile(chosen: Chosen<'_>, problems: &mut Problems) -> Vec<Declar
         };
         declared.extend(migration::compile(successor, problems));
     }
-    if let Some(name) = runtime.package.filter(|name| Some(name) != listed.as_ref()) {
-        declared.push(Declared {
-            resource: Box::new(PackageResource::installed(name, &sections)),
-            span,
-            written: Vec::new(),
-        });
-    }
+    declared.extend(named_package(runtime.package.as_ref(), span, &sections));
     declared
 }
 

@@ -6,13 +6,13 @@
 use std::cell::OnceCell;
 
 use engine::name::AbsPath;
-use engine::question::{FileState, FoundFile, Unanswered};
+use engine::question::{FoundFile, Unanswered};
 use engine::state::State;
 use toml_edit::{DocumentMut, Item, Table};
 
 use super::edit::registry_conflict;
+use super::files::{document, found_drop_ins, imports_all};
 use super::format::{self, Misread, layout_of_dump};
-use super::host::DROP_IN_SUFFIX;
 use super::keys::Name::Field;
 use super::keys::{CRI_PLUGINS, Handler, Layout, below, entries, find, handlers, listed, texts};
 use super::version::ContainerdVersion;
@@ -263,26 +263,6 @@ fn last(root: &Item, path: super::keys::Path<'_>) -> Option<String> {
     texts(root, &path).last().map(ToString::to_string)
 }
 
-/// Reads a file; none if there is none.
-fn document(path: &AbsPath, state: &FileState) -> Result<Option<DocumentMut>, Unanswered> {
-    let unknown = |why: &str| Err(Unanswered(format!("{path} {why}")));
-    match state {
-        FileState::Absent => Ok(None),
-        FileState::Regular(file) => {
-            let Some(content) = &file.content else {
-                return unknown("is too large to read");
-            };
-            match std::str::from_utf8(content).map(str::parse) {
-                Ok(Ok(document)) => Ok(Some(document)),
-                Ok(Err(_)) | Err(_) => unknown("is not valid TOML"),
-            }
-        }
-        FileState::Directory(_) | FileState::Other(_) => unknown("is not a regular file"),
-        FileState::Symlink(_) => unknown("is a link, and what it leads to was not read"),
-        FileState::Unreadable(why) => unknown(&format!("cannot be read: {why}")),
-    }
-}
-
 /// Returns the drop-ins that the main file imports, and what it imports besides.
 fn imports<'s>(
     config: &AbsPath,
@@ -290,12 +270,7 @@ fn imports<'s>(
     version: Option<ContainerdVersion>,
     state: &'s State<'_>,
 ) -> Result<(&'s [FoundFile], Option<String>), Unanswered> {
-    let Some(directory) = drop_ins(config) else {
-        return Ok((&[], None));
-    };
-    let all = format!("{directory}/*.{DROP_IN_SUFFIX}");
-    let from_there = format!("{}/*.{DROP_IN_SUFFIX}", directory.file_name());
-    let is_all = |import: &str| import == all || import == from_there;
+    let is_all = |import: &str| imports_all(config, import);
     let mut named = files
         .iter()
         .flat_map(|(_, document)| listed(document.as_item(), &[Field("imports")]))
@@ -304,7 +279,7 @@ fn imports<'s>(
     let unread = named
         .find(|import| !is_all(import))
         .map(|import| format!("{} is imported, and was not read", import.escape_debug()));
-    let found = state.files(&directory, DROP_IN_SUFFIX)?;
+    let found = found_drop_ins(config, state)?;
     if is_named || found.is_empty() {
         return Ok((found, unread));
     }
@@ -312,15 +287,13 @@ fn imports<'s>(
         Some(version) if version.imports_conf_d() => (found, unread),
         Some(_) => (&[], unread),
         None => {
-            let why = format!("whether {all} is imported depends on the version of containerd");
+            let directory = config.parent();
+            let why = format!(
+                "whether {directory}/conf.d is imported depends on the version of containerd"
+            );
             (&[], unread.or(Some(why)))
         }
     })
-}
-
-/// Returns the directory of drop-ins beside a main file.
-pub(crate) fn drop_ins(config: &AbsPath) -> Option<AbsPath> {
-    config.parent().join("conf.d").ok()
 }
 
 /// A file of another format than the main one is read in ways that differ from release to release. One that names no format

@@ -13,7 +13,8 @@ use engine::step::{Content, FileCheck, Replaces, Step};
 use super::KIND;
 use super::edit::{self, Edited, Wanted};
 use super::effective::Effective;
-use super::host::{DROP_IN_SUFFIX, Daemon, Found};
+use super::files::{drop_in_question, found_drop_ins};
+use super::host::{Daemon, Found};
 use super::imports::overridden;
 use crate::runtime::{
     CgroupDriver, DriverChange, KubernetesVersion, Refusal, Stop, canonical, joined_marks, kubelet,
@@ -74,10 +75,7 @@ impl Resource for ContainerdConfig {
             Question::Cri(self.socket.clone()),
         ];
         questions.extend(joined_marks().map(Question::File));
-        questions.extend(self.drop_ins().map(|directory| Question::Files {
-            directory,
-            suffix: DROP_IN_SUFFIX.to_owned(),
-        }));
+        questions.extend(drop_in_question(&self.path));
         questions.extend(self.package.clone().map(Question::Package));
         questions.extend(unitfile::questions(&self.service));
         questions
@@ -295,10 +293,7 @@ impl ContainerdConfig {
         let Some(started) = unit.started() else {
             return Ok(false);
         };
-        let drop_ins = match self.drop_ins() {
-            Some(directory) => situation.observed.files(&directory, DROP_IN_SUFFIX)?,
-            None => &[],
-        };
+        let drop_ins = found_drop_ins(&self.path, situation.observed)?;
         let newer = |drop_in: &FoundFile| matches!(&drop_in.state, FileState::Regular(file) if file.modified > started);
         Ok(found.file.modified > started || drop_ins.iter().any(newer))
     }

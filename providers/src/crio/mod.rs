@@ -30,10 +30,9 @@ pub(crate) use rules::{CrioRelease, Pair, check_pair};
 pub(crate) use section::CrioSection;
 pub(crate) use sources::Places;
 
-use crate::package::PackageResource;
 use crate::runtime::{
     Chosen, Daemons, Defaults, GUARDED, KubernetesVersion, PREREQUISITES, SYSTEMD, UNIT, decode,
-    listed_package,
+    listed_package, named_package,
 };
 use crate::section::{check_not_managed, files_below};
 use crate::service::{OwnedService, UnitOwner, service_for};
@@ -72,13 +71,7 @@ pub(crate) fn compile(chosen: Chosen<'_>, problems: &mut Problems) -> Vec<Declar
         },
         owned.declared(),
     ]);
-    if let Some(name) = to_install.filter(|name| Some(name) != listed.as_ref()) {
-        declared.push(Declared {
-            resource: Box::new(PackageResource::installed(name, &sections)),
-            span,
-            written: Vec::new(),
-        });
-    }
+    declared.extend(named_package(to_install.as_ref(), span, &sections));
     declared
 }
 

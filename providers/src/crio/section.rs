@@ -69,8 +69,9 @@ pub(crate) struct CrioSection {
     /// Where CNI plugins and their configuration are; left as it is by default. A change restarts CRI-O; pods stay.
     pub(super) cni: CniSection,
     /// How many files CRI-O may have open (`LimitNOFILE=`, soft and hard), in a drop-in `limit-nofile.conf` of its unit.
-    /// Containers inherit it. By default the unit's own limit stays. systemd takes as much of it as the node allows
-    /// (`fs.nr_open`), and does not say when that is less. A change restarts it; pods stay.
+    /// Containers inherit it. By default the unit's own limit stays. Where it is more than the kernel's
+    /// `fs.nr_open`, systemd gives less and does not say so, or cannot start the unit; raise that in `sysctls`, which is set
+    /// first. A change restarts it; pods stay.
     #[schemars(example = 1_048_576)]
     #[schemars(extend(
         "x-default" = "that of the unit",

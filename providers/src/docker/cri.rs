@@ -16,7 +16,7 @@ use crate::dropin;
 use crate::file::{FileTarget, managed_directory};
 use crate::runtime::{Chosen, KubernetesVersion, Refusal, Stop, canonical};
 use crate::section::{constant_path, items, requires};
-use crate::service::{ServiceResource, UnitOwner, service_for};
+use crate::service::{Rule, ServiceResource, UnitOwner, service_for};
 use crate::unitfile::{self, Assignment, words};
 
 /// The packages that are known to provide cri-dockerd.
@@ -94,14 +94,7 @@ pub(super) fn compile(
         ResourceId::new("service", &docker_service),
         ResourceId::new("service", &socket_unit),
     ]);
-    let service = Declared {
-        span: service.span,
-        written: service.written,
-        resource: Box::new(CriService {
-            inner: service.resource,
-            listener,
-        }),
-    };
+    let service = service.ruled(listener);
     let mut listening = owned(&socket_unit, Vec::new(), gate());
     // Its group comes with the package of Docker.
     listening.resource.after.extend(drop_in.docker.resources());
@@ -230,41 +223,19 @@ impl Listener {
     }
 }
 
-/// The unit that runs cri-dockerd: an ordinary one that is left alone where it would not answer as expected.
-#[derive(Debug)]
-struct CriService {
-    inner: ServiceResource,
-    listener: Listener,
-}
-
-impl Resource for CriService {
-    fn id(&self) -> ResourceId {
-        self.inner.id()
+/// cri-dockerd is left alone where it would not answer as expected.
+impl Rule for Listener {
+    fn questions(&self, _: &ServiceResource) -> Vec<Question> {
+        unitfile::questions(&self.unit)
     }
 
-    fn desired(&self) -> String {
-        self.inner.desired()
-    }
-
-    fn questions(&self) -> Vec<Question> {
-        let mut questions = self.inner.questions();
-        questions.extend(unitfile::questions(&self.listener.unit));
-        questions
-    }
-
-    fn relations(&self) -> Vec<Relation> {
-        self.inner.relations()
-    }
-
-    fn decide(&self, situation: &Situation<'_>) -> Result<Decision, Unanswered> {
-        Stop::settle(self.weigh(situation))
-    }
-}
-
-impl CriService {
-    fn weigh(&self, situation: &Situation<'_>) -> Result<Decision, Stop> {
-        self.listener.check(situation)?;
-        Ok(self.inner.decide(situation)?)
+    fn decide(
+        &self,
+        unit: &ServiceResource,
+        situation: &Situation<'_>,
+    ) -> Result<Decision, Unanswered> {
+        let checked = self.check(situation);
+        Stop::settle(checked.and_then(|()| Ok(unit.decide(situation)?)))
     }
 }
 

@@ -14,7 +14,7 @@ use super::json::{Json, line_of};
 use super::section::DockerSection;
 use super::version::{self, Version};
 use super::{Engine, KIND, Provided, installed, keys};
-use crate::file::{not_a_file, root};
+use crate::file::{editable, not_a_file, root};
 use crate::runtime::{CgroupDriver, DriverChange, Refusal, Stop, joined_marks, kubelet};
 use crate::section::{notifies, requires};
 use crate::service::is_running;
@@ -176,25 +176,8 @@ impl DaemonConfig {
             FileState::Regular(file) => file,
             other => return Err(not_a_file(&self.path, other).into()),
         };
-        let refused = |what: &str, help: &str| {
-            Stop::from(Refusal::new(format!("{} {what}", self.path)).help(help))
-        };
-        if file.links > 1 {
-            return Err(refused(
-                "has several hard links",
-                "break the other links first",
-            ));
-        }
-        let Some(content) = &file.content else {
-            return Err(refused("is larger than 1 MiB", "look at what wrote it"));
-        };
-        match std::str::from_utf8(content) {
-            Ok(text) => Ok(Some(Found { text, file })),
-            Err(_) => Err(refused(
-                "is not UTF-8",
-                "write it as UTF-8, as JSON demands",
-            )),
-        }
+        let text = editable(self.path.as_str(), file, "JSON")?;
+        Ok(Some(Found { text, file }))
     }
 
     /// Returns the flags that the unit starts dockerd with; none if there is no unit file yet.

@@ -30,13 +30,12 @@ pub(crate) use cri::{PACKAGES as CRI_DOCKERD_PACKAGES, SOCKET as CRI_DOCKERD_SOC
 use daemon::DaemonConfig;
 pub(crate) use driver::Driver;
 pub(crate) use section::{CriDockerdSection, DockerSection};
-use service::DockerService;
+use service::DockerRule;
 use version::Version;
 
-use crate::package::PackageResource;
 use crate::runtime::{
     Chosen, Daemons, Defaults, GUARDED, PREREQUISITES, SYSTEMD, Stop, UNIT, decode, listed_package,
-    planned_version,
+    named_package, planned_version,
 };
 use crate::section::check_not_managed;
 use crate::service::{UnitOwner, service_for};
@@ -124,22 +123,14 @@ pub(crate) fn compile(
     owned.resource.wishes.enabled.get_or_insert(true);
     owned.resource.wishes.active.get_or_insert(true);
     owned.resource.after.extend(docker.resources());
-    let service = DockerService {
+    let service = owned.ruled(DockerRule {
         config: config.path.clone(),
         config_id: config.id(),
-        inner: owned.resource,
-    };
-    let mut declared = vec![
-        declare(config, span),
-        Declared {
-            resource: Box::new(service),
-            span: owned.span,
-            written: owned.written,
-        },
-    ];
-    declared.extend(package(runtime.package.as_ref(), span, &sections));
+    });
+    let mut declared = vec![declare(config, span), service];
+    declared.extend(named_package(runtime.package.as_ref(), span, &sections));
     if let Some(cri_dockerd) = runtime.cri_dockerd {
-        declared.extend(package(cri_dockerd.package.as_ref(), span, &sections));
+        declared.extend(named_package(cri_dockerd.package.as_ref(), span, &sections));
         let docker = (docker, runtime.service);
         declared.extend(cri::compile(cri_dockerd, docker, engine, chosen));
     }
@@ -220,13 +211,6 @@ fn declare(resource: impl Resource + 'static, span: Span) -> Declared {
         span,
         written: Vec::new(),
     }
-}
-
-/// Returns a package that the section names and `packages` does not list.
-fn package(name: Option<&PackageName>, span: Span, sections: &Sections<'_>) -> Option<Declared> {
-    let name = name.filter(|name| listed_package(sections, &[name.as_str()]).is_none())?;
-    let package = PackageResource::installed(name.clone(), sections);
-    Some(declare(package, span))
 }
 
 /// Returns the first of some packages that is installed.

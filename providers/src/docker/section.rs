@@ -59,9 +59,9 @@ pub(crate) struct DockerSection {
     #[schemars(example = ["https://mirror.example"], extend("x-disrupts" = "dockerd reloads"))]
     pub(super) registry_mirrors: Option<Vec<String>>,
     /// How many files dockerd may have open (`LimitNOFILE=`, soft and hard), in a drop-in `limit-nofile.conf` of its unit.
-    /// Containers inherit it. By default the unit's own limit stays. systemd takes as much of it as the node allows
-    /// (`fs.nr_open`), and does not say when that is less. A change restarts it, which stops all containers unless
-    /// `liveRestore` is on.
+    /// Containers inherit it. By default the unit's own limit stays. Where it is more than the kernel's
+    /// `fs.nr_open`, systemd gives less and does not say so, or cannot start the unit; raise that in `sysctls`, which is set
+    /// first. A change restarts it, which stops all containers unless `liveRestore` is on.
     #[schemars(example = 1_048_576)]
     #[schemars(extend(
         "x-default" = "that of the unit",

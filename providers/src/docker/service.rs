@@ -4,67 +4,55 @@
 use engine::facts::Init;
 use engine::name::{AbsPath, ResourceId, UnitName};
 use engine::question::{FileState, Question, RegularFile, Unanswered};
-use engine::resource::{Action, Decision, Proposal, Relation, Resource, Situation};
+use engine::resource::{Action, Decision, Proposal, Resource as _, Situation};
 use engine::step::{Content, Disruption, Step};
 
 use super::{edit, json};
-use crate::service::{OnChange, ServiceResource, is_running};
+use crate::service::{OnChange, Rule, ServiceResource, is_running};
 
-/// The unit that runs dockerd.
+/// What is peculiar to the unit that runs dockerd.
 #[derive(Debug)]
-pub(super) struct DockerService {
-    /// The unit as any other.
-    pub(super) inner: ServiceResource,
+pub(super) struct DockerRule {
     /// The configuration file.
     pub(super) config: AbsPath,
     /// Its resource.
     pub(super) config_id: ResourceId,
 }
 
-impl Resource for DockerService {
-    fn id(&self) -> ResourceId {
-        self.inner.id()
+impl Rule for DockerRule {
+    fn questions(&self, unit: &ServiceResource) -> Vec<Question> {
+        vec![Question::Unit(socket_of(&unit.unit))]
     }
 
-    fn desired(&self) -> String {
-        self.inner.desired()
-    }
-
-    fn questions(&self) -> Vec<Question> {
-        let mut questions = self.inner.questions();
-        questions.push(Question::Unit(self.socket()));
-        questions
-    }
-
-    fn relations(&self) -> Vec<Relation> {
-        self.inner.relations()
-    }
-
-    fn decide(&self, situation: &Situation<'_>) -> Result<Decision, Unanswered> {
+    fn decide(
+        &self,
+        unit: &ServiceResource,
+        situation: &Situation<'_>,
+    ) -> Result<Decision, Unanswered> {
         if situation.facts().init != Init::Systemd {
-            return self.inner.decide(situation);
+            return unit.decide(situation);
         }
-        let mut inner = self.inner.clone();
-        let is_stale = self.is_stale(situation)?;
+        let mut unit = unit.clone();
+        let is_stale = self.is_stale(&unit.unit, situation)?;
         if !is_stale {
-            inner.configs.retain(|path| *path != self.config);
+            unit.configs.retain(|path| *path != self.config);
         }
         if !is_stale && self.reload_suffices(situation) {
-            inner.on_change = OnChange::Reload;
+            unit.on_change = OnChange::Reload;
         }
-        inner.disruption = match !is_stale && self.keeps_containers(situation)? {
+        unit.disruption = match !is_stale && self.keeps_containers(situation)? {
             true => Disruption::Restart,
             false => Disruption::PodLoss,
         };
-        let decision = inner.decide(situation)?;
-        self.with_socket(decision, situation)
+        let decision = unit.decide(situation)?;
+        with_socket(&unit, decision, situation)
     }
 }
 
-impl DockerService {
+impl DockerRule {
     /// Whether the file was changed since the daemon was started or reloaded.
-    fn is_stale(&self, situation: &Situation<'_>) -> Result<bool, Unanswered> {
-        let unit = situation.observed.unit(&self.inner.unit)?;
+    fn is_stale(&self, unit: &UnitName, situation: &Situation<'_>) -> Result<bool, Unanswered> {
+        let unit = situation.observed.unit(unit)?;
         let loaded = unit.started().max(unit.changed());
         let FileState::Regular(file) = situation.observed.file(&self.config)? else {
             return Ok(false);
@@ -108,47 +96,43 @@ impl DockerService {
         });
         Ok(before && after && !moves)
     }
+}
 
-    /// A stopped daemon is started again by whoever opens its socket, and one that is not enabled as well.
-    fn with_socket(
-        &self,
-        decision: Decision,
-        situation: &Situation<'_>,
-    ) -> Result<Decision, Unanswered> {
-        let socket = self.socket();
-        let state = situation.observed.unit(&socket)?;
-        let wishes = self.inner.wishes;
-        let mut steps = Vec::new();
-        if wishes.enabled == Some(false) && state.property("UnitFileState") == "enabled" {
-            steps.push(Step::DisableUnit {
-                name: socket.clone(),
-            });
-        }
-        if wishes.active == Some(false) && state.is_active() {
-            steps.push(Step::StopUnit {
-                name: socket.clone(),
-            });
-        }
-        if steps.is_empty() {
-            return Ok(decision);
-        }
-        let mut proposal = match decision {
-            Decision::Change(proposal) => proposal,
-            Decision::Converged => Proposal::new(Action::Update, Vec::new()),
-            other @ (Decision::Unknown(_) | Decision::Refused { .. }) => return Ok(other),
-        };
-        steps.append(&mut proposal.steps);
-        proposal.steps = steps;
-        Ok(Decision::Change(proposal.difference(
-            socket.as_str(),
-            "starts the daemon when it is used",
-            "off",
-        )))
+/// A stopped daemon is started again by whoever opens its socket, and one that is not enabled as well.
+fn with_socket(
+    unit: &ServiceResource,
+    decision: Decision,
+    situation: &Situation<'_>,
+) -> Result<Decision, Unanswered> {
+    let socket = socket_of(&unit.unit);
+    let state = situation.observed.unit(&socket)?;
+    let wishes = unit.wishes;
+    let mut steps = Vec::new();
+    if wishes.enabled == Some(false) && state.property("UnitFileState") == "enabled" {
+        steps.push(Step::DisableUnit {
+            name: socket.clone(),
+        });
     }
-
-    fn socket(&self) -> UnitName {
-        socket_of(&self.inner.unit)
+    if wishes.active == Some(false) && state.is_active() {
+        steps.push(Step::StopUnit {
+            name: socket.clone(),
+        });
     }
+    if steps.is_empty() {
+        return Ok(decision);
+    }
+    let mut proposal = match decision {
+        Decision::Change(proposal) => proposal,
+        Decision::Converged => Proposal::new(Action::Update, Vec::new()),
+        other @ (Decision::Unknown(_) | Decision::Refused { .. }) => return Ok(other),
+    };
+    steps.append(&mut proposal.steps);
+    proposal.steps = steps;
+    Ok(Decision::Change(proposal.difference(
+        socket.as_str(),
+        "starts the daemon when it is used",
+        "off",
+    )))
 }
 
 /// Returns the socket unit of a service.

@@ -21,7 +21,7 @@ use engine::resource::{Decision, Declared, Provider, Section, Sections, Situatio
 pub use resource::{DirectoryResource, FileResource};
 pub use target::FileTarget;
 
-pub(crate) use refusal::{not_a_file, refused};
+pub(crate) use refusal::{editable, not_a_file, refused};
 pub(crate) use target::{installs, is_unit_file, root};
 
 use crate::section::{Effects, list_schema};

@@ -1,8 +1,10 @@
 //! Why a path is left alone: links, hard links, what is no file, and parents that are not there.
 
 use engine::name::AbsPath;
-use engine::question::{FileState, Unanswered};
+use engine::question::{FileState, RegularFile, Unanswered};
 use engine::resource::{Action, Decision, Situation};
+
+use crate::runtime::{Refusal, Stop};
 
 /// Returns the refusal of a path that holds something other than a regular file.
 pub(crate) fn not_a_file(path: &AbsPath, state: &FileState) -> Decision {
@@ -36,6 +38,31 @@ pub(super) fn several_links(path: &AbsPath, links: u64) -> Decision {
         format!("`{path}` is one of {links} hard links to the same file"),
         "replacing it would part it from the others; remove the others, or copy it",
     )
+}
+
+/// Returns the text of a file that is edited; `shown` is its path for people, and `format` what it is written in.
+pub(crate) fn editable<'a>(
+    shown: &str,
+    file: &'a RegularFile,
+    format: &str,
+) -> Result<&'a str, Stop> {
+    let refused =
+        |what: &str, help: &str| Stop::from(Refusal::new(format!("{shown} {what}")).help(help));
+    if file.links > 1 {
+        return Err(refused(
+            "has several hard links",
+            "break the other links first",
+        ));
+    }
+    let Some(content) = &file.content else {
+        return Err(refused("is larger than 1 MiB", "look at what wrote it"));
+    };
+    std::str::from_utf8(content).map_err(|_| {
+        refused(
+            "is not UTF-8",
+            &format!("write it as UTF-8, as {format} demands"),
+        )
+    })
 }
 
 /// Returns why nothing can be made at a path: its parent is not a directory, and no resource of this plan makes it one.

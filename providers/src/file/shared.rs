@@ -5,10 +5,11 @@
 
 use engine::name::{Digest, ResourceId};
 use engine::question::{FileState, Question, Unanswered};
-use engine::resource::{Decision, Relation, Resource, Situation};
+use engine::resource::{Decision, Difference, Relation, Resource, Situation};
 
 use super::FileTarget;
 use crate::confdir;
+use crate::runtime::FromRuntime;
 
 /// The line of a resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,9 +24,13 @@ pub(crate) struct Part {
 
 impl Part {
     fn is_its_line(&self, line: &str) -> bool {
-        let behind = line.strip_prefix(&self.subject);
-        behind.is_some_and(|behind| behind.is_empty() || behind.starts_with(' '))
+        is_line_of(&self.subject, line)
     }
+}
+
+fn is_line_of(subject: &str, line: &str) -> bool {
+    let behind = line.strip_prefix(subject);
+    behind.is_some_and(|behind| behind.is_empty() || behind.starts_with(' '))
 }
 
 /// A file that holds nothing but such lines, below a header.
@@ -37,6 +42,8 @@ pub(crate) struct SharedFile {
     pub(crate) header: &'static str,
     /// The lines, in order.
     pub(crate) parts: Vec<Part>,
+    /// What the section of these resources has from `runtime`.
+    pub(crate) from_runtime: FromRuntime,
 }
 
 impl Resource for SharedFile {
@@ -62,48 +69,65 @@ impl Resource for SharedFile {
         self.parts.iter().any(|part| part.resource == *resource)
     }
 
+    fn without(&self) -> Option<&str> {
+        self.from_runtime.without.as_deref()
+    }
+
     fn decide(&self, situation: &Situation<'_>) -> Result<Decision, Unanswered> {
-        decide(&self.target, self.header, &self.parts, situation)
+        let found = situation.observed.file(&self.target.path)?;
+        let now = match found {
+            FileState::Regular(file) => file.content.as_deref().unwrap_or_default(),
+            _ => &[],
+        };
+        let now = confdir::text_of(now);
+        let (kept, planned): (Vec<&Part>, Vec<_>) = self
+            .parts
+            .iter()
+            .partition(|part| situation.held_up.contains(&part.resource));
+        let lines: Vec<&str> = self
+            .parts
+            .iter()
+            .flat_map(|part| match kept.contains(&part) {
+                true => now.lines().filter(|line| part.is_its_line(line)).collect(),
+                false => vec![part.line.as_str()],
+            })
+            .collect();
+        if planned.is_empty() && lines.is_empty() && *found == FileState::Absent {
+            return Ok(Decision::Converged);
+        }
+        let text = text(self.header, lines);
+        let mut decision = self.target.decide(text.as_bytes(), situation)?;
+        if let Decision::Change(proposal) = &mut decision {
+            proposal.differences.extend(self.dropped_from(&now));
+            proposal.condition = condition(&kept);
+        }
+        Ok(decision)
     }
 }
 
-/// Compares what a path holds with the lines of some resources.
-pub(crate) fn decide(
-    target: &FileTarget,
-    header: &str,
-    parts: &[Part],
-    situation: &Situation<'_>,
-) -> Result<Decision, Unanswered> {
-    let found = situation.observed.file(&target.path)?;
-    let now = match found {
-        FileState::Regular(file) => file.content.as_deref().unwrap_or_default(),
-        _ => &[],
-    };
-    let now = confdir::text_of(now);
-    let (kept, planned): (Vec<&Part>, Vec<_>) = parts
-        .iter()
-        .partition(|part| situation.held_up.contains(&part.resource));
-    let lines: Vec<&str> = parts
-        .iter()
-        .flat_map(|part| match kept.contains(&part) {
-            true => now.lines().filter(|line| part.is_its_line(line)).collect(),
-            false => vec![part.line.as_str()],
-        })
-        .collect();
-    if planned.is_empty() && lines.is_empty() && *found == FileState::Absent {
-        return Ok(Decision::Converged);
+impl SharedFile {
+    /// Returns the lines that go and no longer follow from `runtime`, and why.
+    fn dropped_from(&self, now: &str) -> impl Iterator<Item = Difference> {
+        let dropped = self.from_runtime.dropped.iter();
+        dropped
+            .filter(|(subject, _)| now.lines().any(|line| is_line_of(subject, line)))
+            .map(|(subject, why)| Difference {
+                attribute: (*subject).to_owned(),
+                before: "at boot".to_owned(),
+                after: why.clone(),
+            })
     }
-    let mut decision = target.decide(text(header, lines).as_bytes(), situation)?;
-    if let Decision::Change(proposal) = &mut decision
-        && !kept.is_empty()
-    {
-        let kept: Vec<_> = kept.iter().map(|part| part.resource.to_string()).collect();
-        proposal.condition = Some(format!(
+}
+
+/// Returns which parts the file cannot have.
+fn condition(kept: &[&Part]) -> Option<String> {
+    let names: Vec<_> = kept.iter().map(|part| part.resource.to_string()).collect();
+    (!kept.is_empty()).then(|| {
+        format!(
             "what it says of {} stays as it is, since that cannot be planned",
-            kept.join(", ")
-        ));
-    }
-    Ok(decision)
+            names.join(", ")
+        )
+    })
 }
 
 fn text<'a>(header: &str, lines: impl IntoIterator<Item = &'a str>) -> String {

@@ -3,12 +3,11 @@
 //! A kubelet without it sets them itself, so that they are right until the next boot: what counts is what boot sets.
 
 use engine::name::{ResourceId, SysctlKey};
-use engine::question::{Question, SysctlState, Unanswered};
+use engine::question::{Question, Unanswered};
 use engine::resource::Situation;
-use engine::step::Step;
 
 use crate::confdir::Fragment;
-use crate::sysctl::boot;
+use crate::sysctl::{self, boot};
 
 /// A sysctl that the kubelet wants.
 struct Wanted {
@@ -88,7 +87,7 @@ impl Wanted {
             value,
             built_in,
         } = self;
-        let running = self.running(situation)?;
+        let running = sysctl::running(&self.key(), situation)?;
         if running.as_deref() != Some(value) {
             let running = running.unwrap_or_else(|| "not there".to_owned());
             return Ok(Some(format!("{key} is {running} and must be {value}")));
@@ -106,25 +105,5 @@ impl Wanted {
                 "{key} must be {value}, and nothing sets it at the next boot"
             )),
         })
-    }
-
-    /// Returns the running value once what was proposed is done; none if the kernel has no such key.
-    fn running(&self, situation: &Situation<'_>) -> Result<Option<String>, Unanswered> {
-        let resource = ResourceId::new("sysctl", self.key);
-        let steps = situation.proposed.get(&resource).map(|p| &p.steps);
-        let set = steps.into_iter().flatten().find_map(|step| match step {
-            Step::SetSysctl { value, .. } => Some(value.clone()),
-            _ => None,
-        });
-        if set.is_some() {
-            return Ok(set);
-        }
-        match situation.observed.sysctl(&self.key())? {
-            SysctlState::Value(value) => Ok(Some(value.clone())),
-            SysctlState::Absent => Ok(None),
-            SysctlState::Unreadable(why) => {
-                Err(Unanswered(format!("{} cannot be read: {why}", self.key)))
-            }
-        }
     }
 }

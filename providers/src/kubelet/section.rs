@@ -89,8 +89,8 @@ pub(super) struct Runtime<'a> {
     driver_span: Span,
     /// Where it answers.
     pub(super) socket: Option<AbsPath>,
-    /// The spec tells, or its default: cri-dockerd may have a socket unit that says otherwise.
-    is_certain: bool,
+    /// What answers there is the spec's affair.
+    is_managed: bool,
     /// The units that make it up.
     pub(super) services: Vec<ResourceId>,
 }
@@ -100,8 +100,8 @@ pub(super) struct Runtime<'a> {
 pub(crate) struct RuntimeSocket {
     /// The socket.
     pub(crate) path: AbsPath,
-    /// The spec tells, or its default: cri-dockerd may have a socket unit that says otherwise.
-    pub(crate) is_certain: bool,
+    /// What answers there is the spec's affair: not so a cri-dockerd of which it says nothing.
+    pub(crate) is_managed: bool,
 }
 
 /// Returns where the runtime of a section `runtime` answers.
@@ -113,11 +113,11 @@ pub(crate) fn runtime_socket(section: &Node) -> Option<RuntimeSocket> {
         "crio" => (node.get("socket"), "/run/crio/crio.sock"),
         _ => (node.at(&["criDockerd", "socket"]), "/run/cri-dockerd.sock"),
     };
-    let written = written.and_then(Node::text);
+    let path = written.and_then(Node::text).unwrap_or(default);
     let is_native = matches!(entry.key.as_str(), "containerd" | "crio");
     Some(RuntimeSocket {
-        path: written.unwrap_or(default).parse().ok()?,
-        is_certain: is_native || written.is_some(),
+        path: path.parse().ok()?,
+        is_managed: is_native || node.get("criDockerd").is_some(),
     })
 }
 
@@ -144,7 +144,7 @@ impl<'a> Runtime<'a> {
             span: entry.key_span,
             driver: driver.and_then(Node::text).unwrap_or("systemd"),
             driver_span: driver.map_or(entry.key_span, |driver| driver.span),
-            is_certain: socket.as_ref().is_some_and(|socket| socket.is_certain),
+            is_managed: socket.as_ref().is_some_and(|socket| socket.is_managed),
             socket: socket.map(|socket| socket.path),
             services: units.map(|unit| ResourceId::new("service", unit)).collect(),
         })
@@ -287,7 +287,7 @@ fn check_socket(
         return;
     };
     let socket = canonical(socket.as_str());
-    if canonical(endpoint) == socket || !runtime.is_certain {
+    if canonical(endpoint) == socket || !runtime.is_managed {
         return;
     }
     let span = node.span_at(&[Field::ContainerRuntimeEndpoint.key()]);

@@ -674,6 +674,10 @@ fn a_spec_that_disagrees_with_itself_is_refused() {
             "E273 the runtime does not answer at the kubelet's endpoint",
         ),
         (
+            "kubelet: {containerRuntimeEndpoint: 'unix:///run/x.sock'}\nruntime: {docker: {criDockerd: {}}}",
+            "E273 the runtime does not answer at the kubelet's endpoint",
+        ),
+        (
             "kubelet: {containerRuntimeEndpoint: /run/crio/crio.sock}",
             "E127 `/run/crio/crio.sock` is no endpoint of a runtime",
         ),
@@ -700,7 +704,7 @@ fn one_driver_in_the_spec_is_for_both() {
         ),
         ("kubelet: {failSwapOn: false}", "failSwapOn: false"),
         (
-            "kubelet: {containerRuntimeEndpoint: 'unix:///run/x.sock'}\nruntime: {docker: {criDockerd: {}}}",
+            "kubelet: {containerRuntimeEndpoint: 'unix:///run/x.sock'}\nruntime: {docker: {}}",
             "cgroupDriver: systemd\ncontainerRuntimeEndpoint: unix:///run/x.sock",
         ),
         (

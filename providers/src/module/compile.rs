@@ -13,6 +13,7 @@ use super::resource::Module;
 use super::{LOAD_FILE, OPTIONS_FILE, boot};
 use crate::file::FileTarget;
 use crate::file::shared::{Part, SharedFile};
+use crate::runtime::{FromRuntime, from_runtime};
 use crate::section::{constant_path, decode, files_below, items, written};
 
 /// First lines of both files.
@@ -78,7 +79,10 @@ pub(super) fn compile(sections: &Sections<'_>, problems: &mut Problems) -> Vec<D
         .collect();
     let names: Vec<_> = modules.iter().map(|(module, _)| module).collect();
     let mut declared: Vec<_> = match sections.all.get("modules") {
-        Some(section) => shared_files(&names, section),
+        Some(section) => {
+            let from_runtime = from_runtime(section, "modules", sections);
+            shared_files(&names, section, &from_runtime)
+        }
         None => Vec::new(),
     };
     declared.extend(modules.into_iter().map(|(module, declaration)| Declared {
@@ -154,7 +158,7 @@ fn checked_option(
 }
 
 /// Returns the files that all modules share.
-fn shared_files(modules: &[&Module], section: &Node) -> Vec<Declared> {
+fn shared_files(modules: &[&Module], section: &Node, from_runtime: &FromRuntime) -> Vec<Declared> {
     let part = |module: &Module, subject: String, line: String| Part {
         resource: module.id(),
         subject,
@@ -183,6 +187,7 @@ fn shared_files(modules: &[&Module], section: &Node) -> Vec<Declared> {
                 target: FileTarget::new(constant_path(path)),
                 header: HEADER,
                 parts,
+                from_runtime: from_runtime.clone(),
             }),
             span: section.span,
             written: Vec::new(),

@@ -32,7 +32,8 @@ pub(crate) use cri::Spoken;
 pub(crate) use daemons::{Daemons, daemons, drop_ins};
 pub(crate) use defaults::{Defaults, GUARDED, PREREQUISITES, SYSTEMD, UNIT};
 pub(crate) use joined::{DriverChange, has_joined, is_joined, joined_marks};
-pub(crate) use package::{listed_package, package_id, planned_version};
+pub(crate) use package::{listed_package, named_package, package_id, planned_version};
+pub(crate) use prerequisites::{FromRuntime, from_runtime};
 pub(crate) use refusal::{Refusal, Stop};
 pub(crate) use release::Release;
 pub(crate) use section::{CgroupDriver, check_image, decode};
@@ -121,16 +122,9 @@ impl Provider for Runtimes {
             return Vec::new();
         }
         let chosen = chosen(sections, &mut Problems::default()).into_iter();
-        let implied = chosen.map(|(_, chosen)| {
-            let Chosen {
-                node,
-                span,
-                kubernetes,
-                sections,
-            } = chosen;
-            prerequisites::implied(node, span, kubernetes, &sections)
-        });
-        implied.flatten().collect()
+        chosen
+            .flat_map(|(_, chosen)| prerequisites::implied(&chosen))
+            .collect()
     }
 
     fn windows_sections(&self) -> &'static [&'static str] {

@@ -1,12 +1,13 @@
 //! The package that provides a runtime: whether the spec lists it, and which version the plan installs.
 
 use engine::name::{PackageName, ResourceId};
-use engine::resource::{Decision, Proposal, Sections, Situation};
+use engine::resource::{Decision, Declared, Proposal, Sections, Situation};
+use engine::source::Span;
 use engine::spec::{Node, Value};
 use engine::step::Step;
 
 use super::refusal::Stop;
-use crate::package::DECIDED_LATER;
+use crate::package::{DECIDED_LATER, PackageResource};
 
 /// Returns the first package that the section `packages` lists of those that are known to provide a runtime.
 ///
@@ -19,6 +20,20 @@ pub(crate) fn listed_package(sections: &Sections<'_>, known: &[&str]) -> Option<
         .chain(of_entries)
         .find(|name| known.contains(name))
         .and_then(|name| name.parse().ok())
+}
+
+/// Returns the package that a section names, unless the section `packages` lists it.
+pub(crate) fn named_package(
+    name: Option<&PackageName>,
+    span: Span,
+    sections: &Sections<'_>,
+) -> Option<Declared> {
+    let name = name.filter(|name| listed_package(sections, &[name.as_str()]).is_none())?;
+    Some(Declared {
+        resource: Box::new(PackageResource::installed(name.clone(), sections)),
+        span,
+        written: Vec::new(),
+    })
 }
 
 /// Returns the version of a package that the plan installs, if it installs it. The package must have been asked about.

@@ -4,11 +4,12 @@ mod releases;
 
 use engine::effective::{Effective, Origin};
 use engine::facts::Os;
+use engine::plan::HostPlan;
 use engine::spec::fields;
 use serde_json::{Map, Value as Json};
 
 use crate::registry;
-use crate::testing::{Machine, compile_completed, effective};
+use crate::testing::{Machine, change, compile_completed, effective};
 
 const CONTAINERD: &str = "kubernetes: { version: '1.31' }\nruntime: { containerd: {} }\n";
 
@@ -176,18 +177,70 @@ fn what_is_implied_is_compiled_where_the_runtime_is_chosen() {
 }
 
 #[test]
-fn a_kernel_without_what_is_implied_keeps_nothing_else_from_being_done() {
-    let spec = "runtime: { containerd: {} }\nsysctls: { net.ipv4.conf.all.rp_filter: 1 }\n";
-    let spec = json(&effective(spec, Os::Linux)).to_string();
-    let machine = Machine::debian()
+fn a_package_that_is_named_and_listed_is_one() {
+    for runtime in [
+        "containerd: { package: my-runtime }",
+        "crio: { package: my-runtime }",
+        "docker: { package: my-runtime, criDockerd: {} }",
+    ] {
+        let spec = format!("runtime: {{ {runtime} }}\npackages: [my-runtime]\n");
+        let (graph, problems) = compile_completed(&spec);
+        assert_eq!(problems, [""; 0], "{runtime}");
+        let packages = graph.ids().iter().filter(|id| id.kind() == "package");
+        assert_eq!(packages.count(), 1, "{runtime}");
+    }
+}
+
+#[test]
+fn files_that_only_a_runtime_asks_for_can_be_left_out() {
+    let without = |spec: &str| -> Vec<String> {
+        let (graph, _) = compile_completed(spec);
+        let nodes = graph.nodes();
+        nodes
+            .filter(|node| node.resource.without().is_some())
+            .map(|node| node.id.name().to_owned())
+            .collect()
+    };
+    let files = [
+        "/etc/modules-load.d/hardstand.conf",
+        "/etc/sysctl.d/99-zz-hardstand.conf",
+    ];
+    assert_eq!(without(CONTAINERD), files);
+    let (graph, _) = compile_completed(CONTAINERD);
+    let mut nodes = graph.nodes();
+    assert!(nodes.any(|node| node.resource.without()
+        == Some(
+            "`prerequisites: false` in `runtime.containerd` leaves out what follows from that"
+        )));
+}
+
+/// Returns a spec with all that it implies and with every default.
+fn whole(spec: &str) -> String {
+    json(&effective(spec, Os::Linux)).to_string()
+}
+
+/// Returns a machine that runs containerd, with nothing of what a runtime asks of its kernel.
+fn unprepared() -> Machine {
+    Machine::debian()
         .module("overlay", |module| module.available = true)
         .sysctl("net.ipv4.ip_forward", "0")
-        .sysctl("net.ipv4.conf.all.rp_filter", "0")
         .directory("/etc/containerd")
         .unit("containerd.service", &[])
         .containerd("1.6.20", None)
-        .cri("containerd", "1.6.20");
-    let plan = machine.plan(&spec);
+        .cri("containerd", "1.6.20")
+}
+
+/// Returns what a plan changes.
+fn changed(plan: &HostPlan) -> Vec<String> {
+    let changes = plan.changes.iter();
+    changes.map(|change| change.resource.to_string()).collect()
+}
+
+#[test]
+fn a_kernel_without_what_is_implied_keeps_nothing_else_from_being_done() {
+    let spec = "runtime: { containerd: {} }\nsysctls: { net.ipv4.conf.all.rp_filter: 1 }\n";
+    let machine = unprepared().sysctl("net.ipv4.conf.all.rp_filter", "0");
+    let plan = machine.plan(&whole(spec));
     let held_up: Vec<_> = plan
         .unplanned
         .iter()
@@ -203,13 +256,8 @@ fn a_kernel_without_what_is_implied_keeps_nothing_else_from_being_done() {
     );
     let help = plan.unplanned[0].help.as_deref().unwrap();
     assert!(help.contains("`prerequisites: false`"), "{help}");
-    let changed: Vec<_> = plan
-        .changes
-        .iter()
-        .map(|change| change.resource.to_string())
-        .collect();
     assert_eq!(
-        changed,
+        changed(&plan),
         [
             "file//etc/modules-load.d/hardstand.conf",
             "module/overlay",
@@ -227,30 +275,39 @@ fn a_kernel_without_what_is_implied_keeps_nothing_else_from_being_done() {
 fn what_no_longer_follows_from_a_newer_version_goes_from_the_boot_and_not_from_the_running_kernel()
 {
     let spec = |version: &str| {
-        let spec = format!("kubernetes: {{ version: '{version}' }}\nruntime: {{ crio: {{}} }}\n");
-        let whole = json(&effective(&spec, Os::Linux));
-        let sections = ["kubernetes", "modules", "sysctls"];
-        let kept = sections.map(|name| (name.to_owned(), whole[name].clone()));
-        Json::Object(Map::from_iter(kept)).to_string()
+        whole(&format!(
+            "kubernetes: {{ version: '{version}' }}\nruntime: {{ containerd: {{}} }}\n"
+        ))
     };
-    let mut machine = Machine::debian()
-        .module("overlay", |module| module.available = true)
-        .module("br_netfilter", |module| module.available = true)
-        .sysctl("net.ipv4.ip_forward", "0");
-    machine.converge(&spec("1.29"));
-    let upgraded = machine.converge(&spec("1.30"));
-    let changed: Vec<_> = upgraded
-        .changes
+    let mut machine = unprepared().module("br_netfilter", |module| module.available = true);
+    let plan = machine.plan(&spec("1.29"));
+    machine.apply(&plan);
+    let upgraded = machine.plan(&spec("1.30"));
+    let changed = changed(&upgraded);
+    let files = [
+        "/etc/modules-load.d/hardstand.conf",
+        "/etc/sysctl.d/99-zz-hardstand.conf",
+    ]
+    .map(|path| format!("file/{path}"));
+    let of_kernel = |id: &&String| !id.starts_with("containerd/") && !id.starts_with("service/");
+    assert!(changed.iter().filter(of_kernel).eq(&files), "{changed:#?}");
+    // The plan says why.
+    let dropped: Vec<_> = files
         .iter()
-        .map(|change| change.resource.to_string())
+        .flat_map(|file| &change(&upgraded, file).differences)
+        .filter(|difference| difference.after == "left to the network plugin since Kubernetes 1.30")
+        .map(|difference| difference.attribute.as_str())
         .collect();
     assert_eq!(
-        changed,
+        dropped,
         [
-            "file//etc/modules-load.d/hardstand.conf",
-            "file//etc/sysctl.d/99-zz-hardstand.conf"
+            "br_netfilter",
+            "net.bridge.bridge-nf-call-ip6tables",
+            "net.bridge.bridge-nf-call-iptables"
         ]
     );
+    machine.apply(&upgraded);
+    assert_eq!(machine.sysctls["net.bridge.bridge-nf-call-iptables"], "1");
 }
 
 #[test]

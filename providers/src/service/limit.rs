@@ -1,11 +1,13 @@
 //! The limit of open files that a drop-in of hardstand sets: whether it wins, and whether the running process has it.
 
-use engine::name::{SysctlKey, UnitName};
-use engine::question::{Question, SysctlState, Unanswered};
-use engine::resource::{Decision, Sections, Situation};
+use engine::name::{ResourceId, SysctlKey, UnitName};
+use engine::question::{Question, Unanswered};
+use engine::resource::{Decision, Relation, Sections, Situation};
 
 use crate::file::refused;
 use crate::runtime;
+use crate::section::after;
+use crate::sysctl;
 use crate::unitfile;
 
 /// Returns the limit that the spec sets for a unit, if it sets one.
@@ -27,6 +29,11 @@ pub(crate) fn nr_open() -> SysctlKey {
     "fs.nr_open"
         .parse()
         .expect("a key that is valid as written here")
+}
+
+/// Returns the edge to the kernel's bound, which a plan may raise: a process is bound by what it is when it starts.
+pub(super) fn relation() -> Relation {
+    after(ResourceId::new("sysctl", nr_open()))
 }
 
 /// Returns why the limit would not be what is wanted, whatever hardstand writes: another file says otherwise, and wins.
@@ -58,10 +65,9 @@ pub(super) fn stale(
     situation: &Situation<'_>,
 ) -> Result<Option<String>, Unanswered> {
     let limit = u64::from(limit);
-    let nr_open = match situation.observed.sysctl(&nr_open())? {
-        SysctlState::Value(value) => value.parse().unwrap_or(u64::MAX),
-        SysctlState::Absent | SysctlState::Unreadable(_) => u64::MAX,
-    };
+    let nr_open = sysctl::running(&nr_open(), situation)?;
+    let nr_open = nr_open.and_then(|value| value.parse().ok());
+    let nr_open = nr_open.unwrap_or(u64::MAX);
     let running = situation.observed.limits(unit)?.open_files;
     // Of what is beyond the bounds, systemd gives as much as it can, and does not say how much that is.
     Ok(running

@@ -9,6 +9,7 @@ mod decide;
 mod limit;
 mod owner;
 mod resource;
+mod ruled;
 mod systemd;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ use engine::step::Gate;
 pub(crate) use limit::nr_open;
 pub use owner::{OwnedService, UnitOwner, service_for};
 pub use resource::{OnChange, ServiceResource, Wishes};
+pub(crate) use ruled::Rule;
 
 use crate::docker;
 use crate::file::refused;

@@ -10,6 +10,7 @@ use engine::step::Gate;
 
 use super::compile::{ServiceEntry, drop_in_path, entries, wishes};
 use super::resource::ServiceResource;
+use super::ruled::{Rule, Ruled};
 use super::{limit, systemd};
 use crate::dropin;
 use crate::runtime;
@@ -60,6 +61,18 @@ impl OwnedService {
     pub fn declared(self) -> Declared {
         Declared {
             resource: Box::new(self.resource),
+            span: self.span,
+            written: self.written,
+        }
+    }
+
+    /// Returns the declaration of the unit with a rule of its own.
+    pub(crate) fn ruled(self, rule: impl Rule + 'static) -> Declared {
+        Declared {
+            resource: Box::new(Ruled {
+                unit: self.resource,
+                rule,
+            }),
             span: self.span,
             written: self.written,
         }

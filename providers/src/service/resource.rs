@@ -123,6 +123,7 @@ impl Resource for ServiceResource {
             .cloned()
             .chain(self.origins())
             .map(requires)
+            .chain(self.open_files.map(|_| limit::relation()))
             .collect()
     }
 

@@ -1,9 +1,10 @@
 //! Tests of services.
 
 use crate::testing::{Machine, change, compile, summary};
+use engine::graph::Predecessor;
 use engine::plan::Verdict;
 use engine::question::{CriState, FileState};
-use engine::resource::{Action, Reason};
+use engine::resource::{Action, Edge, Reason};
 use engine::step::Step;
 
 /// Plans `services: [{name: x.service, …}]` for a unit with these properties on top of a running one.
@@ -509,4 +510,49 @@ fn a_limit_is_what_runs_what_is_written_and_what_wins() {
          over `limitNoFile: 65536`"
     );
     assert!(refused.contains(&expected), "{refused:#?}");
+}
+
+#[test]
+fn a_limit_is_judged_by_the_bound_that_the_plan_sets() {
+    let spec = |nr_open: u32| {
+        format!(
+            "runtime: {{ containerd: {{ limitNoFile: 131072 }} }}\nsysctls: {{ fs.nr_open: {nr_open} }}"
+        )
+    };
+    let (graph, complaints) = compile(&spec(65_536));
+    assert_eq!(complaints, [""; 0]);
+    let mut nodes = graph.nodes_with_predecessors();
+    let service = nodes.find(|(node, _)| node.id.kind() == "service");
+    let (_, before) = service.expect("the runtime has a service");
+    let is_after =
+        |before: &Predecessor<'_>| before.id.name() == "fs.nr_open" && before.edge == Edge::After;
+    assert!(before.iter().any(is_after), "{before:#?}");
+    let mut machine = Machine::debian()
+        .directory("/etc/containerd")
+        .directory("/etc/systemd/system/containerd.service.d")
+        .containerd("1.7.24", Some(""))
+        .sysctl("fs.nr_open", "65536");
+    let less = engine::question::OpenFiles {
+        soft: 65_536,
+        hard: 65_536,
+        bound: u64::MAX,
+    };
+    machine.open_files.insert("containerd.service".into(), less);
+    // The process starts when the kernel gives it as many.
+    let mut fresh = machine.clone();
+    fresh.converge(&spec(131_072));
+    assert_eq!(fresh.open_files["containerd.service"].hard, 131_072);
+
+    machine.converge(&spec(65_536));
+    let FileState::Regular(config) = machine.files["/etc/containerd/config.toml"].clone() else {
+        panic!("it is written");
+    };
+    let dump = String::from_utf8(config.content.unwrap()).unwrap();
+    let mut machine = machine.containerd("1.7.24", Some(&dump));
+    // The drop-in is there already, and a process that has more keeps it.
+    for (nr_open, hard) in [(65_536, 65_536), (131_072, 131_072), (65_536, 131_072)] {
+        machine.converge(&spec(nr_open));
+        let running = machine.open_files["containerd.service"];
+        assert_eq!(running.hard, hard, "{nr_open}");
+    }
 }

@@ -14,13 +14,16 @@ use std::collections::BTreeMap;
 
 use engine::diagnostic::{Diagnostic, Problems};
 use engine::name::{ResourceId, SysctlKey};
-use engine::resource::{Declared, Provider, Section, Sections};
+use engine::question::{SysctlState, Unanswered};
+use engine::resource::{Declared, Provider, Section, Sections, Situation};
 use engine::spec::{Entry, Node};
+use engine::step::Step;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::file::FileTarget;
 use crate::module;
+use crate::runtime::from_runtime;
 use crate::section::{constant_path, decode, files_below, schema, written};
 use resource::{Sysctl, SysctlFile, Wanted};
 
@@ -117,7 +120,12 @@ impl Provider for Sysctls {
             return Vec::new();
         }
         let mut declared = vec![Declared {
-            resource: Box::new(file(&sysctls, others)),
+            resource: Box::new(SysctlFile {
+                target: FileTarget::new(constant_path(FILE)),
+                sysctls: lines(&sysctls),
+                others,
+                from_runtime: from_runtime(section, "sysctls", sections),
+            }),
             span: section.span,
             written: Vec::new(),
         }];
@@ -133,6 +141,27 @@ pub(crate) fn is_named(key: &SysctlKey, sections: &Sections<'_>) -> bool {
     let keys = section.map_or(&[][..], Node::entries).iter();
     keys.filter_map(|entry| entry.key.parse::<SysctlKey>().ok())
         .any(|named| named == *key || Some(&named) == other.as_ref())
+}
+
+/// Returns the running value of a key once what was proposed is done; none if the kernel has no such key.
+pub(crate) fn running(
+    key: &SysctlKey,
+    situation: &Situation<'_>,
+) -> Result<Option<String>, Unanswered> {
+    let proposal = situation.proposed.get(&ResourceId::new("sysctl", key));
+    let steps = proposal.into_iter().flat_map(|proposal| &proposal.steps);
+    let set = steps.rev().find_map(|step| match step {
+        Step::SetSysctl { value, .. } => Some(value.clone()),
+        _ => None,
+    });
+    if set.is_some() {
+        return Ok(set);
+    }
+    match situation.observed.sysctl(key)? {
+        SysctlState::Value(value) => Ok(Some(value.clone())),
+        SysctlState::Absent => Ok(None),
+        SysctlState::Unreadable(why) => Err(Unanswered(format!("{key} cannot be read: {why}"))),
+    }
 }
 
 fn is_read_at_boot(path: &str) -> bool {
@@ -157,7 +186,8 @@ fn sysctl(
         key,
         wanted,
         file: ResourceId::new("file", FILE),
-        after: others.iter().cloned().chain(detailed.requires).collect(),
+        others: others.to_vec(),
+        requires: detailed.requires,
     };
     let declared = Declared {
         resource: Box::new(sysctl.clone()),
@@ -281,18 +311,12 @@ fn check_modules(sysctls: &[(Sysctl, Declared)], sections: &Sections<'_>, proble
     }
 }
 
-/// Returns the file with all lines; the switch of forwarding first, since it sets others.
-fn file(sysctls: &[(Sysctl, Declared)], after: Vec<ResourceId>) -> SysctlFile {
+/// Returns the keys in the order of their lines; the switch of forwarding first, since it sets others.
+fn lines(sysctls: &[(Sysctl, Declared)]) -> Vec<(SysctlKey, Wanted)> {
     let mut lines: Vec<_> = sysctls
         .iter()
         .map(|(sysctl, _)| (sysctl.key.clone(), sysctl.wanted.clone()))
         .collect();
     lines.sort_by_key(|(key, _)| !key::is_forwarding(key));
-    SysctlFile {
-        target: FileTarget {
-            after,
-            ..FileTarget::new(constant_path(FILE))
-        },
-        sysctls: lines,
-    }
+    lines
 }

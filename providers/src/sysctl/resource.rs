@@ -9,9 +9,10 @@ use super::boot::{self, Assignment};
 use super::key;
 use super::value::{canonical, number};
 use crate::confdir::{self, Fragment};
-use crate::file::shared::{self, Part};
+use crate::file::shared::{Part, SharedFile};
 use crate::file::{FileTarget, refused};
-use crate::section::requires;
+use crate::runtime::FromRuntime;
+use crate::section::{after, requires};
 
 /// First lines of the file.
 const HEADER: &str = "\
@@ -61,8 +62,10 @@ pub(super) struct Sysctl {
     pub(super) wanted: Wanted,
     /// The file with our line.
     pub(super) file: ResourceId,
-    /// Files of the spec that also set sysctls, and what else is written to come first.
-    pub(super) after: Vec<ResourceId>,
+    /// Files of the spec that also set sysctls.
+    pub(super) others: Vec<ResourceId>,
+    /// What is written to come first.
+    pub(super) requires: Vec<ResourceId>,
 }
 
 impl Resource for Sysctl {
@@ -81,13 +84,14 @@ impl Resource for Sysctl {
     }
 
     fn relations(&self) -> Vec<Relation> {
-        let mut targets = vec![self.file.clone()];
-        targets.extend(self.after.iter().cloned());
-        targets.extend(key::module(&self.key).map(|module| ResourceId::new("module", module)));
+        let module = key::module(&self.key).map(|module| ResourceId::new("module", module));
+        let mut relations = vec![requires(self.file.clone())];
+        relations.extend(module.map(requires));
+        relations.extend(self.others.iter().cloned().map(after));
         if self.key.as_str().starts_with("net.ipv4.conf.") && !key::is_forwarding(&self.key) {
-            targets.extend(key::forwarding().map(|name| ResourceId::new("sysctl", name)));
+            relations.extend(key::forwarding().map(|name| after(ResourceId::new("sysctl", name))));
         }
-        targets.into_iter().map(requires).collect()
+        relations
     }
 
     fn decide(&self, situation: &Situation<'_>) -> Result<Decision, Unanswered> {
@@ -192,7 +196,7 @@ impl Sysctl {
     fn comes_to_exist(&self, situation: &Situation<'_>) -> bool {
         let own = key::module(&self.key).map(|module| ResourceId::new("module", module));
         own.iter()
-            .chain(self.after.iter().filter(|after| after.kind() == "module"))
+            .chain(self.requires.iter().filter(|id| id.kind() == "module"))
             .any(|module| {
                 situation.proposed.get(module).is_some_and(|proposal| {
                     proposal
@@ -225,6 +229,10 @@ impl Sysctl {
 pub(super) struct SysctlFile {
     pub(super) target: FileTarget,
     pub(super) sysctls: Vec<(SysctlKey, Wanted)>,
+    /// Files of the spec that also set sysctls.
+    pub(super) others: Vec<ResourceId>,
+    /// What the section has from `runtime`.
+    pub(super) from_runtime: FromRuntime,
 }
 
 impl Resource for SysctlFile {
@@ -255,7 +263,9 @@ impl Resource for SysctlFile {
     }
 
     fn relations(&self) -> Vec<Relation> {
-        self.target.relations()
+        let mut relations = self.target.relations();
+        relations.extend(self.others.iter().cloned().map(after));
+        relations
     }
 
     fn holds_line_of(&self, resource: &ResourceId) -> bool {
@@ -264,12 +274,21 @@ impl Resource for SysctlFile {
         self.sysctls.iter().any(|(key, _)| is_it(key))
     }
 
+    fn without(&self) -> Option<&str> {
+        self.from_runtime.without.as_deref()
+    }
+
     fn decide(&self, situation: &Situation<'_>) -> Result<Decision, Unanswered> {
         let parts = self.sysctls.iter();
-        let parts: Vec<_> = parts
-            .map(|(key, wanted)| self.part(key, wanted, situation))
-            .collect::<Result<_, _>>()?;
-        shared::decide(&self.target, HEADER, &parts, situation)
+        let file = SharedFile {
+            target: self.target.clone(),
+            header: HEADER,
+            parts: parts
+                .map(|(key, wanted)| self.part(key, wanted, situation))
+                .collect::<Result<_, _>>()?,
+            from_runtime: self.from_runtime.clone(),
+        };
+        file.decide(situation)
     }
 }
 

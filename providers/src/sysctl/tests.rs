@@ -3,6 +3,7 @@
 use super::boot;
 use crate::confdir::Fragment;
 use crate::testing::{Machine, change, compile, summary, written};
+use engine::name::ResourceId;
 use engine::plan::Verdict;
 use engine::question::FileState;
 use engine::resource::Reason;
@@ -396,6 +397,41 @@ fn what_forwarding_sets_is_set_again() {
         matches!(&last.reasons[..], [Reason::NotifiedBy(switch)] if switch.name() == "net.ipv4.ip_forward")
     );
     assert_eq!(last.steps.len(), 1);
+}
+
+#[test]
+fn what_only_comes_first_holds_up_nothing() {
+    let spec = "sysctls: {net.ipv4.conf.all.rp_filter: 2, net.ipv4.ip_forward: 1}\n\
+         files: [{path: /etc/sysctl.d/50-x.conf, content: \"vm.swappiness = 1\\n\"}]";
+    let host = Machine::debian()
+        .directory("/etc/sysctl.d")
+        .sysctl("net.ipv4.ip_forward", "0")
+        .sysctl("net.ipv4.conf.all.rp_filter", "0");
+    let names = |plan: &engine::plan::HostPlan| -> Vec<String> {
+        let changes = plan.changes.iter();
+        changes.map(|c| c.resource.name().to_owned()).collect()
+    };
+    let plan = host.clone().converge(spec);
+    let [forward, filter] = ["net.ipv4.ip_forward", "net.ipv4.conf.all.rp_filter"];
+    assert_eq!(
+        names(&plan),
+        ["/etc/sysctl.d/50-x.conf", OURS, forward, filter]
+    );
+    let filter = change(&plan, "sysctl/net.ipv4.conf.all.rp_filter");
+    assert_eq!(filter.requires, [ResourceId::new("file", OURS)]);
+
+    let overridden = host
+        .clone()
+        .file("/etc/sysctl.d/zz.conf", &format!("{forward}=0"));
+    let plan = overridden.plan(spec);
+    assert_eq!(plan.unplanned.len(), 1, "{plan:#?}");
+    assert_eq!(plan.unplanned[0].resource.name(), forward);
+    assert_eq!(plan.changes.len(), 3, "{plan:#?}");
+
+    let in_the_way = host.directory("/etc/sysctl.d/50-x.conf");
+    let plan = in_the_way.plan(spec);
+    assert_eq!(plan.unplanned.len(), 1, "{plan:#?}");
+    assert_eq!(names(&plan), [OURS, forward, "net.ipv4.conf.all.rp_filter"]);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use engine::step::{Replaces, Step};
 use super::{Machine, attributes, regular};
 
 impl Machine {
-    /// Lets a process that starts have the limit that its drop-ins set last.
+    /// Lets a process that starts have the limit that its drop-ins set last, as far as the kernel gives it.
     fn limit_open_files(&mut self, unit: &UnitName) {
         let directory = format!("/etc/systemd/system/{unit}.d/");
         let drop_ins = self.files.iter().filter_map(|(path, state)| match state {
@@ -17,6 +17,9 @@ impl Machine {
         let lines = drop_ins.flat_map(|text| std::str::from_utf8(text).unwrap().lines());
         let mut limits = lines.filter_map(|line| line.strip_prefix("LimitNOFILE=")?.parse().ok());
         if let Some(limit) = limits.next_back() {
+            let nr_open = self.sysctls.get("fs.nr_open");
+            let nr_open = nr_open.map_or(u64::MAX, |value| value.parse().unwrap());
+            let limit = nr_open.min(limit);
             let limit = OpenFiles {
                 soft: limit,
                 hard: limit,

@@ -79,7 +79,7 @@ impl Resource for One {
     }
 }
 
-/// Plans ones: each row is a name, its edges (`-x` requires, `+x` notifies), and its running value.
+/// Plans ones: each row is a name, its edges (`-x` requires, `>x` after, `+x` notifies), and its running value.
 fn plan(rows: &[(&'static str, &str, &str)], receipts: &[(&str, &str)]) -> HostPlan {
     let (graph, observed) = ones(rows, receipts);
     plan_host(&graph, &[], &"node".parse().unwrap(), &observed)
@@ -100,10 +100,10 @@ fn ones(rows: &[(&'static str, &str, &str)], receipts: &[(&str, &str)]) -> (Grap
             .split_whitespace()
             .map(|edge| {
                 let (kind, target) = edge.split_at(1);
-                let edge = if kind == "-" {
-                    Edge::Requires
-                } else {
-                    Edge::Notifies
+                let edge = match kind {
+                    "-" => Edge::Requires,
+                    ">" => Edge::After,
+                    _ => Edge::Notifies,
                 };
                 Relation {
                     edge,
@@ -255,6 +255,20 @@ fn what_requires_the_refused_is_held_up_and_the_rest_goes_on() {
         ]
     );
     assert_eq!(plan.changes.len(), 1);
+}
+
+#[test]
+fn what_only_comes_after_goes_on_whatever_becomes_of_the_first() {
+    for (first, held_up) in [("!", vec!["switch"]), ("0", vec![]), ("1", vec![])] {
+        let plan = plan(&[("last", ">switch", "0"), ("switch", "", first)], &[]);
+        let unplanned = plan.unplanned.iter();
+        let unplanned: Vec<_> = unplanned.map(|one| one.resource.name()).collect();
+        assert_eq!(unplanned, held_up, "{first}");
+        let last = plan.changes.last().unwrap();
+        assert_eq!(last.resource.name(), "last");
+        assert_eq!(last.requires, []);
+        assert_eq!(last.reasons, [Reason::Differs]);
+    }
 }
 
 #[test]

@@ -365,3 +365,25 @@ fn hostile_files_are_unknown_or_harmless() {
     let odd = with("two", RIGHT);
     assert!(unknown("H003", &odd, ANY).is_some());
 }
+
+#[test]
+fn the_package_that_the_runtime_names_tells_the_version_after_the_plan() {
+    let spec =
+        "kubernetes: { version: '1.31' }\nruntime: { containerd: { package: containerd.io } }";
+    let machine = Machine::debian()
+        .directory("/etc/containerd")
+        .unit("containerd.service", &[])
+        .containerd("1.6.20", Some(""))
+        .package("containerd", |package| {
+            package.installed = Some("1.6.20~ds1-1".into());
+        })
+        .package("containerd.io", |package| {
+            package.candidate = Some("1.7.24-1".into());
+        });
+    assert_eq!(
+        only("H029", &machine, spec),
+        [
+            "Warning Mended containerd 1.6.20 is older than what containerd recommends for Kubernetes 1.31: 1.6.34"
+        ]
+    );
+}

@@ -14,7 +14,8 @@ use super::default_config;
 use crate::containerd::KIND;
 use crate::containerd::edit::{self, Edited};
 use crate::containerd::effective::Effective;
-use crate::containerd::host::{DROP_IN_SUFFIX, Daemon, Found};
+use crate::containerd::files::drop_in_question;
+use crate::containerd::host::{Daemon, Found};
 use crate::containerd::resource::ContainerdConfig;
 use crate::runtime::{Refusal, Stop};
 
@@ -52,10 +53,7 @@ impl Resource for WindowsConfig {
             Question::Containerd(config.path.clone()),
             Question::Unit(config.service.clone()),
         ];
-        questions.extend(config.drop_ins().map(|directory| Question::Files {
-            directory,
-            suffix: DROP_IN_SUFFIX.to_owned(),
-        }));
+        questions.extend(drop_in_question(&config.path));
         questions
     }
 
