@@ -638,11 +638,15 @@ h_observe_files() {
 	done
 }
 
-# Says where the links point: one readlink for all, or one for each where that does not give a line each.
+# Says where the links point: one readlink for all, or one for each where that does not give a line each. The last link is
+# one of a single line, so that no newline before it is lost.
 # shellcheck disable=SC2086 # splitting at newlines is the point
 h_observe_links() {
-	h_found=$(readlink -- $h_links 2>/dev/null) || h_found=
-	set -- $h_links
+	h_found=$(readlink -- $h_links /proc/self 2>/dev/null) || h_found=
+	case $h_nl$h_found in
+	*"$h_nl$h_nl"*) h_found= ;;
+	esac
+	set -- $h_links /proc/self
 	h_value=$#
 	set -- $h_found
 	[ "$#" = "$h_value" ] || h_found=
