@@ -510,6 +510,7 @@ h_end_sysctl() {
 
 # Facts that are no text of a file: init, cgroup, root, commands. Linux has its architecture in a file since 6.1.
 h_observe_facts() {
+	[ -n "$h_kernel" ] || h_kernel=$(uname -r)
 	[ -n "$h_architecture" ] || h_architecture=$(uname -m)
 	h_encode "$h_kernel"
 	printf 'fact kernel %s\nfact architecture %s\n' "$h_out" "$h_architecture"
