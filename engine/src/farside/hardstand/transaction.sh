@@ -133,13 +133,20 @@ h_stage() {
 	printf 'end\n' >>"$h_new/questions"
 	h_check_bodies || h_unstage digest 'a file of the bundle was damaged'
 	rm -f -- "$h_bundle"
-	set +f
-	set -- "$h_new"/content/* "$h_new"/[a-z]* "$h_new"
-	set -f
-	[ -e "$1" ] || shift
-	sync -- "$@" || h_unstage space 'what was staged could not be stored'
+	h_sync_staged || h_unstage space 'what was staged could not be stored'
 	mv -T -- "$h_new" "$h_dir" 2>/dev/null || h_unstage again 'the transaction was staged twice at once'
 	sync -- "$h_state/txn"
+}
+
+# Waits until all that was staged is on the disk. Its short names fit into one call, however many they are.
+h_sync_staged() {
+	(
+		cd -- "$h_new" || exit 1
+		set +f
+		set -- content/* [a-z]* .
+		[ -e "$1" ] || shift
+		exec sync -- "$@"
+	)
 }
 
 # Removes what was staged, and refuses.
@@ -198,12 +205,14 @@ h_cut() {
 h_check_bodies() {
 	h_value=$(sha256sum <"$h_new/program")
 	[ "${h_value%% *}" = "$h_program_digest" ] || return 1
-	set +f
-	set -- "$h_new"/content/*
-	set -f
-	[ -e "$1" ] || return 0
-	for h_line in $(sha256sum -- "$@"); do
-		[ "${h_line%% *}" = "${h_line##*/}" ] || return 1
+	h_value=$(
+		cd -- "$h_new/content" || exit 1
+		set +f
+		set -- *
+		[ ! -e "$1" ] || exec sha256sum -- "$@"
+	) || return 1
+	for h_line in $h_value; do
+		[ "${h_line%% *}" = "${h_line##* }" ] || return 1
 	done
 }
 
