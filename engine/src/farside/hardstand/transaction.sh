@@ -162,7 +162,8 @@ h_self_test() {
 	[ "$(stat -c '%s %a' -- "$h_new/tested")" = '1 600' ] &&
 		[ "${h_value%% *}" = 2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881 ] &&
 		! (set -C && : >"$h_new/tested") 2>/dev/null &&
-		! ln -- "$h_new/tested" "$h_new/tested" 2>/dev/null && rm -- "$h_new/tested"
+		ln -- "$h_new/tested" "$h_new/test" && ! ln -- "$h_new/tested" "$h_new/test" 2>/dev/null &&
+		rm -- "$h_new/tested" "$h_new/test"
 }
 
 # One line of the bundle.
