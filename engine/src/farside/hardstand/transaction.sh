@@ -540,7 +540,8 @@ h_back_up_all() {
 		if ! h_decode "$h_path" || ! h_back_up "$h_number" "$h_out"; then
 			h_final refused "$h_path could not be backed up: $h_why"
 		fi
-		[ "$h_value" != write ] || printf '%s\n' "${h_out%/*}/.hardstand.$h_txn.$h_number" >>"$h_dir/temps"
+		[ "$h_value" != write ] || printf '%s\n' "${h_out%/*}/.hardstand.$h_txn.$h_number" >>"$h_dir/temps" ||
+			h_final refused 'the state directory could not be written'
 	done <"$h_dir/changes"
 	[ ! -f "$h_dir/temps" ] || h_unsynced=$h_unsynced$h_dir/temps$h_nl
 	h_sync_backups || h_final refused "$h_why"
@@ -550,7 +551,7 @@ h_back_up_all() {
 # shellcheck disable=SC2086 # splitting at newlines is the point
 h_sync_backups() {
 	h_why='the backups could not be written'
-	sync -- $h_unsynced "$h_dir/backup" || return 1
+	sync -- $h_unsynced "$h_dir/backup" "$h_dir" || return 1
 	h_unsynced=
 }
 
