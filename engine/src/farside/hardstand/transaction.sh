@@ -721,7 +721,8 @@ h_unrecord() {
 	[ -e "$h_dir/receipts/$1.record" ] || return 0
 	read -r h_value <"$h_dir/receipts/$1.record"
 	if [ -e "$h_dir/receipts/$1.was" ]; then
-		mv -T -- "$h_dir/receipts/$1.was" "$h_state/receipts/$h_value" && sync -- "$h_state/receipts"
+		sync -- "$h_dir/receipts/$1.was" && mv -T -- "$h_dir/receipts/$1.was" "$h_state/receipts/$h_value" &&
+			sync -- "$h_state/receipts"
 	else
 		h_drop "$h_state/receipts/$h_value"
 	fi
