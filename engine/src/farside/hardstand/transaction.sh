@@ -383,7 +383,7 @@ h_close() {
 	! grep -aqE '^[0-9]+ [0-9]+ final ' "$h_dir/journal" || return 0
 	h_seq=$(grep -ac '' "$h_dir/journal")
 	case $(tail -c 1 -- "$h_dir/journal" | base64) in
-	Cg==) ;;
+	Cg== | '') ;;
 	*) printf '\n' >>"$h_dir/journal" ;;
 	esac
 	h_resume
