@@ -406,6 +406,7 @@ h_log_soon() {
 
 # Sets h_time to the seconds since 1970. Only the first call takes a fork.
 h_tell_time() {
+	h_time=0
 	# shellcheck disable=SC2034 # what stands behind the dot must go somewhere
 	IFS=. read -r h_time h_time_rest </proc/uptime
 	[ -n "$h_epoch" ] || h_epoch=$(($(date +%s) - h_time))
