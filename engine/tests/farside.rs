@@ -244,6 +244,30 @@ fn files_are_answered_as_they_are_and_left_as_they_are() {
 }
 
 #[test]
+fn no_link_gets_the_target_of_another() {
+    let scratch = tempfile::tempdir().unwrap();
+    fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    // A target of one newline more makes up for one that is nothing but a newline.
+    let links = [("a", "two\nlines"), ("b", "\n"), ("c", "\nlast")]
+        .map(|(name, target)| (scratch.path().join(name), target));
+    for (link, target) in &links {
+        symlink(target, link).unwrap();
+    }
+    for asked in [&links[..], &links[..2]] {
+        let questions: Vec<Question> = asked
+            .iter()
+            .map(|(link, _)| Question::File(path(link)))
+            .collect();
+        under_every_shell(|shell| {
+            let observed = probe(shell, &questions);
+            for (link, _) in asked.iter().filter(|(_, target)| *target != "\n") {
+                check_file(&observed, link);
+            }
+        });
+    }
+}
+
+#[test]
 fn a_listing_without_a_suffix_holds_every_entry() {
     let scratch = tempfile::tempdir().unwrap();
     let _files = odd_files(scratch.path());

@@ -510,6 +510,7 @@ h_end_sysctl() {
 
 # Facts that are no text of a file: init, cgroup, root, commands. Linux has its architecture in a file since 6.1.
 h_observe_facts() {
+	[ -n "$h_kernel" ] || h_kernel=$(uname -r)
 	[ -n "$h_architecture" ] || h_architecture=$(uname -m)
 	h_encode "$h_kernel"
 	printf 'fact kernel %s\nfact architecture %s\n' "$h_out" "$h_architecture"
@@ -638,11 +639,15 @@ h_observe_files() {
 	done
 }
 
-# Says where the links point: one readlink for all, or one for each where that does not give a line each.
+# Says where the links point: one readlink for all, or one for each where that does not give a line each. The last link is
+# one of a single line, so that no newline before it is lost.
 # shellcheck disable=SC2086 # splitting at newlines is the point
 h_observe_links() {
-	h_found=$(readlink -- $h_links 2>/dev/null) || h_found=
-	set -- $h_links
+	h_found=$(readlink -- $h_links /proc/self 2>/dev/null) || h_found=
+	case $h_nl$h_found in
+	*"$h_nl$h_nl"*) h_found= ;;
+	esac
+	set -- $h_links /proc/self
 	h_value=$#
 	set -- $h_found
 	[ "$#" = "$h_value" ] || h_found=

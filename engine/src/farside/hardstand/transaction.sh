@@ -133,13 +133,20 @@ h_stage() {
 	printf 'end\n' >>"$h_new/questions"
 	h_check_bodies || h_unstage digest 'a file of the bundle was damaged'
 	rm -f -- "$h_bundle"
-	set +f
-	set -- "$h_new"/content/* "$h_new"/[a-z]* "$h_new"
-	set -f
-	[ -e "$1" ] || shift
-	sync -- "$@" || h_unstage space 'what was staged could not be stored'
+	h_sync_staged || h_unstage space 'what was staged could not be stored'
 	mv -T -- "$h_new" "$h_dir" 2>/dev/null || h_unstage again 'the transaction was staged twice at once'
 	sync -- "$h_state/txn"
+}
+
+# Waits until all that was staged is on the disk. Its short names fit into one call, however many they are.
+h_sync_staged() {
+	(
+		cd -- "$h_new" || exit 1
+		set +f
+		set -- content/* [a-z]* .
+		[ -e "$1" ] || shift
+		exec sync -- "$@"
+	)
 }
 
 # Removes what was staged, and refuses.
@@ -155,7 +162,8 @@ h_self_test() {
 	[ "$(stat -c '%s %a' -- "$h_new/tested")" = '1 600' ] &&
 		[ "${h_value%% *}" = 2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881 ] &&
 		! (set -C && : >"$h_new/tested") 2>/dev/null &&
-		! ln -- "$h_new/tested" "$h_new/tested" 2>/dev/null && rm -- "$h_new/tested"
+		ln -- "$h_new/tested" "$h_new/test" && ! ln -- "$h_new/tested" "$h_new/test" 2>/dev/null &&
+		rm -- "$h_new/tested" "$h_new/test"
 }
 
 # One line of the bundle.
@@ -198,12 +206,14 @@ h_cut() {
 h_check_bodies() {
 	h_value=$(sha256sum <"$h_new/program")
 	[ "${h_value%% *}" = "$h_program_digest" ] || return 1
-	set +f
-	set -- "$h_new"/content/*
-	set -f
-	[ -e "$1" ] || return 0
-	for h_line in $(sha256sum -- "$@"); do
-		[ "${h_line%% *}" = "${h_line##*/}" ] || return 1
+	h_value=$(
+		cd -- "$h_new/content" || exit 1
+		set +f
+		set -- *
+		[ ! -e "$1" ] || exec sha256sum -- "$@"
+	) || return 1
+	for h_line in $h_value; do
+		[ "${h_line%% *}" = "${h_line##* }" ] || return 1
 	done
 }
 
@@ -373,7 +383,7 @@ h_close() {
 	! grep -aqE '^[0-9]+ [0-9]+ final ' "$h_dir/journal" || return 0
 	h_seq=$(grep -ac '' "$h_dir/journal")
 	case $(tail -c 1 -- "$h_dir/journal" | base64) in
-	Cg==) ;;
+	Cg== | '') ;;
 	*) printf '\n' >>"$h_dir/journal" ;;
 	esac
 	h_resume
@@ -396,6 +406,7 @@ h_log_soon() {
 
 # Sets h_time to the seconds since 1970. Only the first call takes a fork.
 h_tell_time() {
+	h_time=0
 	# shellcheck disable=SC2034 # what stands behind the dot must go somewhere
 	IFS=. read -r h_time h_time_rest </proc/uptime
 	[ -n "$h_epoch" ] || h_epoch=$(($(date +%s) - h_time))
@@ -530,7 +541,8 @@ h_back_up_all() {
 		if ! h_decode "$h_path" || ! h_back_up "$h_number" "$h_out"; then
 			h_final refused "$h_path could not be backed up: $h_why"
 		fi
-		[ "$h_value" != write ] || printf '%s\n' "${h_out%/*}/.hardstand.$h_txn.$h_number" >>"$h_dir/temps"
+		[ "$h_value" != write ] || printf '%s\n' "${h_out%/*}/.hardstand.$h_txn.$h_number" >>"$h_dir/temps" ||
+			h_final refused 'the state directory could not be written'
 	done <"$h_dir/changes"
 	[ ! -f "$h_dir/temps" ] || h_unsynced=$h_unsynced$h_dir/temps$h_nl
 	h_sync_backups || h_final refused "$h_why"
@@ -540,7 +552,7 @@ h_back_up_all() {
 # shellcheck disable=SC2086 # splitting at newlines is the point
 h_sync_backups() {
 	h_why='the backups could not be written'
-	sync -- $h_unsynced "$h_dir/backup" || return 1
+	sync -- $h_unsynced "$h_dir/backup" "$h_dir" || return 1
 	h_unsynced=
 }
 
@@ -710,7 +722,8 @@ h_unrecord() {
 	[ -e "$h_dir/receipts/$1.record" ] || return 0
 	read -r h_value <"$h_dir/receipts/$1.record"
 	if [ -e "$h_dir/receipts/$1.was" ]; then
-		mv -T -- "$h_dir/receipts/$1.was" "$h_state/receipts/$h_value" && sync -- "$h_state/receipts"
+		sync -- "$h_dir/receipts/$1.was" && mv -T -- "$h_dir/receipts/$1.was" "$h_state/receipts/$h_value" &&
+			sync -- "$h_state/receipts"
 	else
 		h_drop "$h_state/receipts/$h_value"
 	fi
