@@ -394,14 +394,9 @@ h_close() {
 
 # Appends a line to the journal and waits until it is on the disk.
 h_log() {
-	h_log_soon "$1" && sync -- "$h_dir/journal"
-}
-
-# Appends a line to the journal, which goes to the disk with the next one.
-h_log_soon() {
 	h_seq=$((h_seq + 1))
 	h_tell_time
-	printf '%s %s %s\n' "$h_seq" "$h_time" "$1" >>"$h_dir/journal"
+	printf '%s %s %s\n' "$h_seq" "$h_time" "$1" >>"$h_dir/journal" && sync -- "$h_dir/journal"
 }
 
 # Sets h_time to the seconds since 1970. Only the first call takes a fork.
@@ -609,7 +604,7 @@ h_perform() {
 	record | unrecord)
 		[ -z "$h_ok" ] || h_record "$@" || h_fail "its receipt could not be written: $h_why"
 		;;
-	done) [ -z "$h_ok" ] || h_log_soon "done $2" ;;
+	done) [ -z "$h_ok" ] || h_log "done $2" ;;
 	esac
 }
 
