@@ -6,11 +6,11 @@
 
 use std::collections::BTreeMap;
 
-use engine::name::{AbsPath, ResourceId, UnitName};
-use engine::question::{FileState, Observed, Question, Unanswered};
-use engine::resource::Proposal;
+use engine::name::{AbsPath, UnitName};
+use engine::question::{FileState, Question, Unanswered};
+use engine::reading::Outlook;
 
-use crate::confdir::{Fragment, fragments_in, rewritten};
+use crate::confdir::{self, Fragment, fragments_in};
 
 /// Where unit files stand, from the highest directory to the lowest.
 pub(crate) const DIRECTORIES: [&str; 5] = [
@@ -65,14 +65,10 @@ pub(crate) fn questions(unit: &UnitName) -> Vec<Question> {
 }
 
 /// Reads the text of a unit as it will be once what was proposed is done; none if there is no unit file, or if it is masked.
-pub(crate) fn read(
-    unit: &UnitName,
-    observed: &Observed,
-    proposed: &BTreeMap<ResourceId, Proposal>,
-) -> Result<Option<UnitText>, Unanswered> {
+pub(crate) fn read(unit: &UnitName, outlook: &Outlook<'_>) -> Result<Option<UnitText>, Unanswered> {
     let mut texts = Vec::new();
     for path in unit_files(unit) {
-        match found_at(unit, &path, observed, proposed)? {
+        match found_at(unit, &path, outlook)? {
             Found::Text(text) => {
                 texts.push(Fragment {
                     path: path.to_string().into(),
@@ -88,7 +84,7 @@ pub(crate) fn read(
         return Ok(None);
     }
     let directories: Vec<_> = drop_in_directories(unit).collect();
-    let drop_ins = fragments_in(observed, proposed, &directories)?;
+    let drop_ins = fragments_in(outlook, &directories)?;
     texts.extend(drop_ins.into_iter().map(Fragment::into_owned));
     Ok(Some(UnitText { texts }))
 }
@@ -372,13 +368,8 @@ enum Found {
     Mask,
 }
 
-fn found_at(
-    unit: &UnitName,
-    path: &AbsPath,
-    observed: &Observed,
-    proposed: &BTreeMap<ResourceId, Proposal>,
-) -> Result<Found, Unanswered> {
-    if let FileState::Symlink(target) = observed.file(path)? {
+fn found_at(unit: &UnitName, path: &AbsPath, outlook: &Outlook<'_>) -> Result<Found, Unanswered> {
+    if let FileState::Symlink(target) = outlook.observed.file(path)? {
         let lower = DIRECTORIES
             .iter()
             .any(|directory| *target == format!("{directory}/{unit}"));
@@ -391,21 +382,17 @@ fn found_at(
             ))),
         };
     }
-    Ok(text_at(path, observed, proposed)?.map_or(Found::Nothing, Found::Text))
+    Ok(text_at(path, outlook)?.map_or(Found::Nothing, Found::Text))
 }
 
 /// Returns the text that stands at a path once what was proposed is done; none if there is no regular file.
-pub(crate) fn text_at(
-    path: &AbsPath,
-    observed: &Observed,
-    proposed: &BTreeMap<ResourceId, Proposal>,
-) -> Result<Option<String>, Unanswered> {
-    if let Some(text) = rewritten(proposed).remove(&path) {
-        return Ok(text.map(std::borrow::Cow::into_owned));
+pub(crate) fn text_at(path: &AbsPath, outlook: &Outlook<'_>) -> Result<Option<String>, Unanswered> {
+    if let Some(content) = outlook.files.get(path) {
+        return Ok(content.map(|content| text(content.bytes())));
     }
-    match observed.file(path)? {
+    match outlook.observed.file(path)? {
         FileState::Regular(file) => match &file.content {
-            Some(content) => Ok(Some(String::from_utf8_lossy(content).into_owned())),
+            Some(content) => Ok(Some(text(content))),
             None => Err(Unanswered(format!("{path} is too large to read"))),
         },
         FileState::Unreadable(why) => Err(Unanswered(format!("cannot read {path}: {why}"))),
@@ -414,6 +401,10 @@ pub(crate) fn text_at(
         | FileState::Symlink(_)
         | FileState::Other(_) => Ok(None),
     }
+}
+
+fn text(content: &[u8]) -> String {
+    confdir::text_of(content).into_owned()
 }
 
 /// Returns the settings of a unit file, each with its section and key.

@@ -10,6 +10,7 @@ use crate::graph::{Graph, GraphNode, Predecessor};
 use crate::name::{Digest, HostName, ResourceId, UnitName};
 use crate::plan::{Change, HostPlan, Unplanned, Verdict};
 use crate::question::{Observed, Question, Unanswered};
+use crate::reading::Readings;
 use crate::receipt::Receipt;
 use crate::resource::{
     Action, Decision, Edge, Proposal, Provider, Reason, Resource, Situation, TextChange,
@@ -259,6 +260,8 @@ struct Walk<'a> {
     /// What an earlier walk could not plan.
     known: &'a BTreeMap<ResourceId, Unplanned>,
     proposed: BTreeMap<ResourceId, Proposal>,
+    /// What was read of the host with the files that are proposed.
+    readings: Readings,
     /// For each resource, the changes that must succeed before anything that comes after it.
     awaited: BTreeMap<ResourceId, BTreeSet<ResourceId>>,
     /// Resources that cannot be planned, and so hold up what requires them.
@@ -289,6 +292,7 @@ impl<'a> Walk<'a> {
             drains,
             known,
             proposed: BTreeMap::new(),
+            readings: Readings::default(),
             awaited: BTreeMap::new(),
             held_up: known.keys().cloned().collect(),
             dropped: BTreeSet::new(),
@@ -336,6 +340,7 @@ impl<'a> Walk<'a> {
             dropped: &self.dropped,
             held_up: &self.held_up,
             drains: self.drains,
+            readings: &self.readings,
         });
         let awaited = self.awaited_by(predecessors);
         let decision = Verdicted::from(decision);
@@ -367,10 +372,18 @@ impl<'a> Walk<'a> {
                 self.changes.push(Arc::new(change));
                 self.awaited
                     .insert(node.id.clone(), BTreeSet::from([node.id.clone()]));
-                self.proposed.insert(node.id.clone(), proposal);
+                self.propose(node.id.clone(), proposal);
             }
             (Verdicted::HeldUp(why), _) => self.hold_up(&node.id, node.source, why),
         }
+    }
+
+    /// Adds a proposal. If it changes a file, what was read before no longer holds.
+    fn propose(&mut self, resource: ResourceId, proposal: Proposal) {
+        if proposal.rewritten().next().is_some() {
+            self.readings = Readings::default();
+        }
+        self.proposed.insert(resource, proposal);
     }
 
     /// Returns the changes that notify a resource, in the order of their names.
@@ -444,6 +457,7 @@ impl<'a> Walk<'a> {
             dropped: &self.dropped,
             held_up: &self.held_up,
             drains: self.drains,
+            readings: &self.readings,
         };
         let provider = self
             .providers
@@ -520,7 +534,7 @@ impl<'a> Walk<'a> {
                     .push(Arc::new(removal_of(&resource, &proposal)));
                 let itself = BTreeSet::from([resource.clone()]);
                 self.awaited.insert(resource.clone(), itself);
-                self.proposed.insert(resource, proposal);
+                self.propose(resource, proposal);
             }
             Verdicted::HeldUp(why) => self.hold_up(&resource, None, why),
         }

@@ -3,8 +3,6 @@
 //! The kubelet's is the one that it takes from its flags and files. From 1.31 on it asks its runtime first, and where that
 //! tells, there is nothing to disagree about. The runtime's is the one that it tells, or else the one of its configuration.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use engine::check::{Found, Rule};
 use engine::diagnostic::Severity;
 use engine::facts::Init;
@@ -268,15 +266,7 @@ impl Partner {
     /// Returns the driver of its configuration; none if it is not there.
     fn driver(self, spec: &Spec, state: &State<'_>) -> Result<Option<CgroupDriver>, Unanswered> {
         let node = chosen(spec);
-        let situation = Situation {
-            observed: state,
-            proposed: &BTreeMap::new(),
-            notified_by: &[],
-            receipt: None,
-            dropped: &BTreeSet::new(),
-            held_up: &BTreeSet::new(),
-            drains: false,
-        };
+        let situation = Situation::of(state);
         match self {
             Self::Containerd => containerd::Driver::of(node).read(state),
             Self::Crio => crio::Driver::of(node).read(state),

@@ -1,7 +1,5 @@
 //! The kubelet: flags that it no longer knows, sysctls that it insists on, and the runtime that it talks to.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use engine::check::{Found, Rule};
 use engine::diagnostic::Severity;
 use engine::name::{AbsPath, UnitName};
@@ -12,7 +10,7 @@ use engine::state::State;
 
 use super::spec::{Runtime, Spec};
 use super::{Entry, nothing_of_spec};
-use crate::kubelet::arguments::{self, Removed};
+use crate::kubelet::arguments::{self, Arguments, Removed};
 use crate::kubelet::{
     Configured, Effective, Field, Origin, Places, RuntimeSocket, endpoint_in, kernel_questions,
     obstacles, runtime_socket, text_of, truth,
@@ -157,7 +155,7 @@ fn removed(
     let Some(kubernetes) = spec.kubernetes else {
         return Ok(Vec::new());
     };
-    let arguments = arguments::read(state, &BTreeMap::new())?;
+    let arguments = state.reading::<Arguments>()?;
     if !arguments.has_unit() {
         return Ok(Vec::new());
     }
@@ -226,15 +224,7 @@ fn kernel_defaults(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswe
     if truth(&effective.value) != Some(true) {
         return Ok(Vec::new());
     }
-    let situation = Situation {
-        observed: state,
-        proposed: &BTreeMap::new(),
-        notified_by: &[],
-        receipt: None,
-        dropped: &BTreeSet::new(),
-        held_up: &BTreeSet::new(),
-        drains: false,
-    };
+    let situation = Situation::of(state);
     let obstacles = obstacles(&situation)?;
     if obstacles.wrong.is_empty() {
         return Ok(Vec::new());

@@ -1,7 +1,5 @@
 //! Swap that is on, or comes back at the next boot.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use engine::check::{Found, Rule};
 use engine::diagnostic::Severity;
 use engine::question::Unanswered;
@@ -36,15 +34,7 @@ fn is_wanted(spec: &Spec) -> bool {
 
 /// Asks the resource that would switch swap off: what it would change is what is on.
 fn swap(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswered> {
-    let situation = Situation {
-        observed: state,
-        proposed: &BTreeMap::new(),
-        notified_by: &[],
-        receipt: None,
-        dropped: &BTreeSet::new(),
-        held_up: &BTreeSet::new(),
-        drains: false,
-    };
+    let situation = Situation::of(state);
     let found = |message: String| {
         let help =
             "say `swap: off`; or, if the nodes are meant to swap, `kubelet: { failSwapOn: false }`";

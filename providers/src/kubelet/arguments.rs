@@ -1,16 +1,14 @@
 //! The kubelet's command line: every flag with the file and line that it comes from.
 //!
 //! A flag wins over every file, and it may hide in the unit, in a drop-in, or in a file of variables that either of them
-//! names. What is read here is what systemd would start next, not the process that runs. Start with [`read`]; [`removed`]
+//! names. What is read here is what systemd would start next, not the process that runs. Start with [`Arguments`]; [`removed`]
 //! finds the flags that a kubelet no longer knows, and so does not start with.
 //!
 //! [`removed`]: Arguments::removed
 
-use std::collections::BTreeMap;
-
-use engine::name::{AbsPath, ResourceId};
-use engine::question::{Observed, Question, Unanswered};
-use engine::resource::Proposal;
+use engine::name::AbsPath;
+use engine::question::{Question, Unanswered};
+use engine::reading::{Outlook, Reading};
 
 use crate::confdir::Fragment;
 use crate::runtime::{KubernetesVersion, kubelet};
@@ -98,22 +96,21 @@ pub(crate) fn places() -> (Vec<AbsPath>, Vec<AbsPath>) {
     )
 }
 
-/// Reads the command line as it will be once what was proposed is done.
-pub(crate) fn read(
-    observed: &Observed,
-    proposed: &BTreeMap<ResourceId, Proposal>,
-) -> Result<Arguments, Unanswered> {
-    let unit = unitfile::read(&kubelet(), observed, proposed)?;
-    let mut files = Vec::new();
-    for path in environment_files() {
-        if let Some(text) = text_at(&path, observed, proposed)? {
-            files.push(Fragment {
-                path: path.to_string().into(),
-                text: text.into(),
-            });
+impl Reading for Arguments {
+    /// Reads the command line as it will be once what was proposed is done.
+    fn read(outlook: &Outlook<'_>) -> Result<Self, Unanswered> {
+        let unit = unitfile::read(&kubelet(), outlook)?;
+        let mut files = Vec::new();
+        for path in environment_files() {
+            if let Some(text) = text_at(&path, outlook)? {
+                files.push(Fragment {
+                    path: path.to_string().into(),
+                    text: text.into(),
+                });
+            }
         }
+        Ok(Self::of(unit.as_ref(), &files))
     }
-    Ok(Arguments::of(unit.as_ref(), &files))
 }
 
 impl Arguments {
