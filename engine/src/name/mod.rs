@@ -328,14 +328,12 @@ impl AbsPath {
 impl SysctlKey {
     /// Returns the key as a path below `/proc/sys`, such as `net/ipv4/conf/eth0.100/forwarding`.
     pub fn proc_path(&self) -> String {
-        self.0
-            .chars()
-            .map(|c| match c {
-                '.' => '/',
-                '/' => '.',
-                c => c,
-            })
-            .collect()
+        let swapped = self.0.bytes().map(|byte| match byte {
+            b'.' => b'/',
+            b'/' => b'.',
+            byte => byte,
+        });
+        String::from_utf8(swapped.collect()).expect("a key is ASCII")
     }
 
     /// Returns the key for a spelling found in a sysctl.d file: the first `.` or `/` met decides which of them separates
