@@ -13,7 +13,7 @@ pub fn probe_request(questions: &[Question], keep: &[String], nonce: &Nonce) -> 
 
 /// Returns the lines that a probe reads.
 pub(super) fn data(questions: &[Question], keep: &[String]) -> Vec<u8> {
-    let mut data = String::new();
+    let mut data = String::with_capacity(80 * (questions.len() + keep.len()));
     for record in keep {
         data.push_str("keep ");
         data.push_str(record);

@@ -6,6 +6,8 @@
 //!
 //! [`removed`]: Arguments::removed
 
+use std::sync::LazyLock;
+
 use engine::name::AbsPath;
 use engine::question::{Question, Unanswered};
 use engine::reading::{Outlook, Reading};
@@ -27,13 +29,19 @@ const ENVIRONMENT_FILES: [&str; 6] = [
 ];
 
 /// What stands in for the unit where there is none yet: kubeadm's drop-in, in which the packages of Kubernetes agree.
-const USUAL_UNIT: &str = "\
+static USUAL_UNIT: LazyLock<UnitText> = LazyLock::new(|| {
+    let text = "\
 [Service]
 EnvironmentFile=-/var/lib/kubelet/kubeadm-flags.env
 EnvironmentFile=-/etc/default/kubelet
 EnvironmentFile=-/etc/sysconfig/kubelet
 ExecStart=/usr/bin/kubelet --config=/var/lib/kubelet/config.yaml $KUBELET_KUBEADM_ARGS $KUBELET_EXTRA_ARGS
 ";
+    UnitText::of(&[Fragment {
+        path: "kubeadm".into(),
+        text: text.into(),
+    }])
+});
 
 /// Flags that later kubelets do not know, with the minor version that removed them. A kubelet that is given one exits.
 const REMOVED: [(&str, u32); 11] = [
@@ -116,11 +124,7 @@ impl Reading for Arguments {
 impl Arguments {
     /// Returns the command line that a unit and some files of variables make up. Without a unit, it is what kubeadm's would be.
     pub(crate) fn of(unit: Option<&UnitText>, files: &[Fragment<'_>]) -> Self {
-        let usual = UnitText::of(vec![Fragment {
-            path: "kubeadm".into(),
-            text: USUAL_UNIT.into(),
-        }]);
-        let text = unit.unwrap_or(&usual);
+        let text = unit.unwrap_or(&USUAL_UNIT);
         let mut arguments = Self {
             flags: Vec::new(),
             has_unit: unit.is_some(),
@@ -266,7 +270,7 @@ mod tests {
     }
 
     fn arguments(unit: &[(&str, &str)], files: &[(&str, &str)]) -> Arguments {
-        let unit = UnitText::of(fragments(unit));
+        let unit = UnitText::of(&fragments(unit));
         Arguments::of(Some(&unit), &fragments(files))
     }
 
