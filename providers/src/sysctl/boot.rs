@@ -166,21 +166,20 @@ fn path_below_proc_sys(text: &str) -> String {
     let dotted = text
         .find(['.', '/'])
         .is_some_and(|at| text.as_bytes()[at] == b'.');
-    let path: String = if dotted {
-        text.chars()
-            .map(|c| match c {
-                '.' => '/',
-                '/' => '.',
-                c => c,
-            })
-            .collect()
-    } else {
-        text.to_owned()
-    };
-    path.split('/')
-        .filter(|component| !component.is_empty())
-        .collect::<Vec<_>>()
-        .join("/")
+    let mut path = String::with_capacity(text.len());
+    for c in text.chars() {
+        let c = match c {
+            '.' if dotted => '/',
+            '/' if dotted => '.',
+            c => c,
+        };
+        // Empty components do not count.
+        if c != '/' || !(path.is_empty() || path.ends_with('/')) {
+            path.push(c);
+        }
+    }
+    path.truncate(path.trim_end_matches('/').len());
+    path
 }
 
 /// Whether a path matches a pattern, component by component as in glob(7).
