@@ -153,16 +153,17 @@ impl Sysctl {
 
     /// Returns the switch that changes in this plan and makes the kernel set this key anew.
     fn setter(&self, situation: &Situation<'_>) -> Option<ResourceId> {
+        if !key::is_set_by_forwarding(&self.key) {
+            return None;
+        }
+        let changes = |switch: &ResourceId| {
+            let proposal = situation.proposed.get(switch);
+            proposal.is_some_and(|proposal| !proposal.steps.is_empty())
+        };
         key::forwarding()
             .map(|name| ResourceId::new("sysctl", name))
             .into_iter()
-            .find(|switch| {
-                key::is_set_by_forwarding(&self.key)
-                    && situation
-                        .proposed
-                        .get(switch)
-                        .is_some_and(|proposal| !proposal.steps.is_empty())
-            })
+            .find(changes)
     }
 
     /// Refuses what would not last: our line is among the others, so only a line that is read after it can win.
