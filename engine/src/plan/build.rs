@@ -190,7 +190,7 @@ struct Visited<'a> {
     /// Where the spec asks for it.
     source: Option<&'a Position>,
     /// What must be asked to plan it.
-    questions: Cow<'a, [Question]>,
+    questions: Arc<[Question]>,
     /// Digest of its desired state, for its receipt.
     desired: Cow<'a, Digest>,
 }
@@ -201,7 +201,7 @@ impl<'a> From<&'a GraphNode> for Visited<'a> {
             id: node.id.clone(),
             resource: &*node.resource,
             source: Some(&node.position),
-            questions: Cow::Borrowed(&node.questions),
+            questions: node.questions.clone(),
             desired: Cow::Borrowed(&node.desired),
         }
     }
@@ -507,7 +507,7 @@ impl<'a> Walk<'a> {
                 id: resource.id(),
                 resource: &*resource,
                 source: None,
-                questions: Cow::Owned(resource.questions()),
+                questions: resource.questions().into(),
                 desired: Cow::Owned(desired_digest(&*resource)),
             };
             if !named.contains(&visited.id) {
@@ -586,7 +586,7 @@ fn change_of(
         resource: node.id.clone(),
         created,
         desired: node.desired.clone().into_owned(),
-        questions: node.questions.clone().into_owned(),
+        questions: node.questions.clone(),
     };
     Change {
         resource: node.id.clone(),

@@ -136,7 +136,7 @@ fn ones(rows: &[(&'static str, &str, &str)], receipts: &[(&str, &str)]) -> (Grap
                 resource: resource.clone(),
                 created: false,
                 desired: crate::name::Digest::of(desired.as_bytes()),
-                questions: Vec::new(),
+                questions: Arc::default(),
             };
             (resource, receipt)
         })
