@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// The engine's modules in the order of the pipeline: one may name only what stands before it, or beside it in its line.
-const STAGES: [&[&str]; 11] = [
+const STAGES: [&[&str]; 12] = [
     &[
         "source",
         "untrusted",
@@ -16,7 +16,8 @@ const STAGES: [&[&str]; 11] = [
         "random",
     ],
     &["cluster", "step", "question", "receipt"],
-    &["spec", "inventory", "state"],
+    &["reading", "spec", "inventory"],
+    &["state"],
     &["check"],
     &["resource"],
     &["graph"],

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
+use std::sync::Arc;
 
 use petgraph::Direction;
 use petgraph::algo::tarjan_scc;
@@ -45,7 +46,7 @@ pub struct GraphNode {
     /// Where the spec asks for it.
     pub position: Position,
     /// What must be asked to plan it.
-    pub questions: Vec<Question>,
+    pub questions: Arc<[Question]>,
     /// Digest of its desired state, for its receipt.
     pub desired: Digest,
     span: Span,
@@ -91,7 +92,7 @@ impl Graph {
             let index = graph.add_node(GraphNode {
                 id: id.clone(),
                 position,
-                questions: resource.questions(),
+                questions: resource.questions().into(),
                 desired: desired_digest(&*resource),
                 resource,
                 span,
@@ -116,7 +117,7 @@ impl Graph {
             problems.push(cycle_problem(&graph, &cycle, sources));
         }
         let nodes = graph.node_weights();
-        let questions: BTreeSet<_> = nodes.flat_map(|node| &node.questions).cloned().collect();
+        let questions: BTreeSet<_> = nodes.flat_map(|node| &*node.questions).cloned().collect();
         Self {
             order: order(&graph),
             questions: without_weaker(questions),

@@ -29,6 +29,7 @@ pub mod plan;
 pub mod probe;
 pub mod question;
 mod random;
+pub mod reading;
 pub mod receipt;
 pub mod report;
 pub mod resource;

@@ -3,6 +3,8 @@
 //! A receipt tells drift (someone changed it) from intent (the spec changed), and it is how a resource that the spec no
 //! longer names is found again and removed.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::name::{Digest, ResourceId};
@@ -19,5 +21,5 @@ pub struct Receipt {
     /// Digest of the desired state that was last applied.
     pub desired: Digest,
     /// What must be asked to plan its removal.
-    pub questions: Vec<Question>,
+    pub questions: Arc<[Question]>,
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
@@ -9,12 +10,14 @@ use crate::check::Check;
 use crate::cluster::Cluster;
 use crate::diagnostic::Problems;
 use crate::facts::{Facts, Os};
-use crate::name::{Digest, ResourceId, UnitName};
+use crate::name::{AbsPath, Digest, ResourceId, UnitName};
 use crate::question::{Observed, Question, Unanswered};
+use crate::reading::{Outlook, Reading, Readings, rewritten};
 use crate::receipt::Receipt;
 use crate::source::{Sources, Span};
 use crate::spec::{Files, Node, Value};
-use crate::step::{Disruption, Step};
+use crate::state::State;
+use crate::step::{Content, Disruption, Step};
 
 /// One thing that should be true of a host. Every method is pure.
 pub trait Resource: fmt::Debug + Send + Sync {
@@ -237,27 +240,42 @@ pub struct Situation<'a> {
     pub held_up: &'a BTreeSet<ResourceId>,
     /// What would cost the node its pods is done while it is drained.
     pub drains: bool,
+    /// What was read so far of the host with the files that are proposed.
+    pub readings: &'a Readings,
 }
 
-static NOTHING_PROPOSED: BTreeMap<ResourceId, Proposal> = BTreeMap::new();
-static NO_RESOURCES: BTreeSet<ResourceId> = BTreeSet::new();
-
 impl<'a> Situation<'a> {
-    /// Returns the situation of a host of which nothing else is known or planned.
-    pub fn of(observed: &'a Observed) -> Self {
+    /// Returns the situation of a host in which nothing is proposed.
+    pub fn of(state: &'a State<'_>) -> Self {
+        static NOTHING_PROPOSED: BTreeMap<ResourceId, Proposal> = BTreeMap::new();
+        static NO_RESOURCES: BTreeSet<ResourceId> = BTreeSet::new();
         Self {
-            observed,
+            observed: state,
             proposed: &NOTHING_PROPOSED,
             notified_by: &[],
             receipt: None,
             dropped: &NO_RESOURCES,
             held_up: &NO_RESOURCES,
             drains: false,
+            readings: state.readings(),
         }
     }
-}
 
-impl Situation<'_> {
+    /// Returns the host with the files that it will have once what is proposed is done.
+    pub fn outlook(&self) -> Outlook<'a> {
+        let proposals = self.proposed.values();
+        Outlook {
+            observed: self.observed,
+            files: proposals.flat_map(Proposal::rewritten).collect(),
+            dropped: self.dropped,
+        }
+    }
+
+    /// Returns something that follows from the answers, and from the files that are proposed.
+    pub fn reading<R: Reading>(&self) -> Result<Rc<R>, Unanswered> {
+        self.readings.get(|| self.outlook())
+    }
+
     /// Returns what is asked of every host.
     pub fn facts(&self) -> &Facts {
         &self.observed.facts
@@ -329,6 +347,11 @@ impl Proposal {
             topics: BTreeSet::new(),
             notifies: BTreeSet::new(),
         }
+    }
+
+    /// Returns the files that it changes, each with its content or nothing.
+    pub(crate) fn rewritten(&self) -> impl Iterator<Item = (&AbsPath, Option<&Content>)> {
+        self.steps.iter().filter_map(rewritten)
     }
 
     /// Adds a difference.

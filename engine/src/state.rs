@@ -8,10 +8,12 @@ mod after;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
+use std::rc::Rc;
 
 use crate::facts::Facts;
 use crate::name::UnitName;
 use crate::question::{Observed, Unanswered, UnitState};
+use crate::reading::{Outlook, Reading, Readings};
 
 /// What is said of an answer that only the host can give once the plan is applied.
 pub const AFTER_APPLY: &str = "it is known once the plan is applied";
@@ -24,6 +26,7 @@ pub struct State<'a> {
     restarted: BTreeSet<UnitName>,
     /// What steps make of units that are uncertain otherwise. Of these no question is answered.
     partly: BTreeMap<UnitName, UnitState>,
+    readings: Readings,
 }
 
 impl<'a> State<'a> {
@@ -34,12 +37,23 @@ impl<'a> State<'a> {
             before: observed,
             restarted: BTreeSet::new(),
             partly: BTreeMap::new(),
+            readings: Readings::default(),
         }
     }
 
     /// Returns what is asked of every host.
     pub fn facts(&self) -> &Facts {
         &self.observed.facts
+    }
+
+    /// Returns something that follows from the answers.
+    pub fn reading<R: Reading>(&self) -> Result<Rc<R>, Unanswered> {
+        self.readings.get(|| Outlook::now(self))
+    }
+
+    /// Returns what was read so far.
+    pub(crate) fn readings(&self) -> &Readings {
+        &self.readings
     }
 
     /// Returns the host as it was observed, whatever the plan does to it.

@@ -241,7 +241,7 @@ fn change(resource: &str, requires: &[&str], steps: Vec<Step>) -> Change {
             resource: id(resource),
             created: true,
             desired: Digest::of(resource.as_bytes()),
-            questions: vec![Question::File(path("/etc/hostname"))],
+            questions: [Question::File(path("/etc/hostname"))].into(),
         }),
     }
 }

@@ -5,9 +5,8 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use engine::name::{AbsPath, ResourceId};
-use engine::question::{FileState, FoundFile, Observed, Question, Unanswered};
-use engine::resource::{Proposal, Situation};
-use engine::step::Step;
+use engine::question::{FileState, FoundFile, Question, Unanswered};
+use engine::reading::Outlook;
 
 use crate::section::constant_path;
 
@@ -75,126 +74,74 @@ pub(crate) fn questions(directories: &[&'static str]) -> Vec<Question> {
         .collect()
 }
 
-/// Returns what a host reads of directories of fragments as it is.
-pub(crate) fn fragments<'a>(
-    observed: &'a Observed,
-    directories: &[&'static str],
-) -> Result<Vec<Fragment<'a>>, Unanswered> {
-    let changes = Changes {
-        rewritten: BTreeMap::new(),
-        dropped: &BTreeSet::new(),
-    };
-    changes.fragments(observed, &paths(directories))
-}
-
 /// Returns what a host will read of directories of fragments once the plan is carried out, as far as it is known. What no
 /// spec names any more counts as removed, although that comes last.
-pub(crate) fn fragments_after<'a>(
-    situation: &Situation<'a>,
+pub(crate) fn fragments<'a>(
+    outlook: &Outlook<'a>,
     directories: &[&'static str],
 ) -> Result<Vec<Fragment<'a>>, Unanswered> {
-    let changes = Changes {
-        rewritten: rewritten(situation.proposed),
-        dropped: situation.dropped,
-    };
-    changes.fragments(situation.observed, &paths(directories))
+    let directories: Vec<_> = directories.iter().copied().map(constant_path).collect();
+    all(outlook, &directories, outlook.dropped)
 }
 
-/// Returns what is read of directories of fragments once some proposals are carried out.
+/// Returns what is read of directories of fragments once what is proposed is done. What no spec names any more is still there.
 pub(crate) fn fragments_in<'a>(
-    observed: &'a Observed,
-    proposed: &'a BTreeMap<ResourceId, Proposal>,
+    outlook: &Outlook<'a>,
     directories: &[AbsPath],
 ) -> Result<Vec<Fragment<'a>>, Unanswered> {
-    let changes = Changes {
-        rewritten: rewritten(proposed),
-        dropped: &BTreeSet::new(),
-    };
-    changes.fragments(observed, directories)
+    all(outlook, directories, &BTreeSet::new())
 }
 
-fn paths(directories: &[&'static str]) -> Vec<AbsPath> {
-    directories.iter().copied().map(constant_path).collect()
-}
-
-/// What is done to files, by a proposal or because no spec names them any more.
-struct Changes<'a, 'd> {
-    rewritten: Rewritten<'a>,
-    dropped: &'d BTreeSet<ResourceId>,
-}
-
-impl<'a> Changes<'a, '_> {
-    fn fragments(
-        &self,
-        observed: &'a Observed,
-        directories: &[AbsPath],
-    ) -> Result<Vec<Fragment<'a>>, Unanswered> {
-        let mut by_name: BTreeMap<&str, Option<Fragment<'a>>> = BTreeMap::new();
-        for directory in directories {
-            for (name, fragment) in self.fragments_of(observed, directory)? {
-                by_name.entry(name).or_insert(fragment);
-            }
+fn all<'a>(
+    outlook: &Outlook<'a>,
+    directories: &[AbsPath],
+    dropped: &BTreeSet<ResourceId>,
+) -> Result<Vec<Fragment<'a>>, Unanswered> {
+    let mut by_name: BTreeMap<&str, Option<Fragment<'a>>> = BTreeMap::new();
+    for directory in directories {
+        for (name, fragment) in fragments_of(outlook, directory, dropped)? {
+            by_name.entry(name).or_insert(fragment);
         }
-        Ok(by_name.into_values().flatten().collect())
     }
+    Ok(by_name.into_values().flatten().collect())
+}
 
-    /// Returns the names in a directory that count; those without a fragment only mask.
-    fn fragments_of(
-        &self,
-        observed: &'a Observed,
-        directory: &AbsPath,
-    ) -> Result<BTreeMap<&'a str, Option<Fragment<'a>>>, Unanswered> {
-        let mut fragments = BTreeMap::new();
-        for found in observed.files(directory, SUFFIX)? {
-            let name = found.path.file_name();
-            let target = link_target(found);
-            match self
-                .rewritten
-                .get(&found.path)
-                .or(self.rewritten.get(&*target))
-            {
-                Some(Some(text)) => {
-                    fragments.insert(name, fragment(target, text.clone()));
-                }
-                Some(None) => {}
-                None if self.is_dropped(&found.path) => {}
-                None => {
-                    if let Some(found) = read(found, target)? {
-                        fragments.insert(name, found);
-                    }
+/// Returns the names in a directory that count; those without a fragment only mask.
+fn fragments_of<'a>(
+    outlook: &Outlook<'a>,
+    directory: &AbsPath,
+    dropped: &BTreeSet<ResourceId>,
+) -> Result<BTreeMap<&'a str, Option<Fragment<'a>>>, Unanswered> {
+    let is_dropped =
+        |path: &AbsPath| !dropped.is_empty() && dropped.contains(&ResourceId::new("file", path));
+    let files = &outlook.files;
+    let mut fragments = BTreeMap::new();
+    for found in outlook.observed.files(directory, SUFFIX)? {
+        let name = found.path.file_name();
+        let target = link_target(found);
+        match files.get(&found.path).or_else(|| files.get(&*target)) {
+            Some(Some(content)) => {
+                fragments.insert(name, fragment(target, text_of(content.bytes())));
+            }
+            Some(None) => {}
+            None if is_dropped(&found.path) => {}
+            None => {
+                if let Some(found) = read(found, target)? {
+                    fragments.insert(name, found);
                 }
             }
         }
-        for (path, text) in &self.rewritten {
-            if let Some(text) = text
-                && path.file_name().ends_with(".conf")
-                && path.parent() == *directory
-            {
-                let fragment = fragment(Cow::Borrowed(path), text.clone());
-                fragments.insert(path.file_name(), fragment);
-            }
+    }
+    for (path, content) in files {
+        if let Some(content) = content
+            && path.file_name().ends_with(".conf")
+            && path.parent() == *directory
+        {
+            let fragment = fragment(Cow::Borrowed(*path), text_of(content.bytes()));
+            fragments.insert(path.file_name(), fragment);
         }
-        Ok(fragments)
     }
-
-    fn is_dropped(&self, path: &AbsPath) -> bool {
-        !self.dropped.is_empty() && self.dropped.contains(&ResourceId::new("file", path))
-    }
-}
-
-/// What a path holds after the proposals: a text, or nothing.
-pub(crate) type Rewritten<'a> = BTreeMap<&'a AbsPath, Option<Cow<'a, str>>>;
-
-pub(crate) fn rewritten(proposed: &BTreeMap<ResourceId, Proposal>) -> Rewritten<'_> {
-    proposed
-        .values()
-        .flat_map(|proposal| &proposal.steps)
-        .filter_map(|step| match step {
-            Step::WriteFile { path, content, .. } => Some((path, Some(text_of(content.bytes())))),
-            Step::RemoveFile { path, .. } => Some((path, None)),
-            _ => None,
-        })
-        .collect()
+    Ok(fragments)
 }
 
 /// Returns what a found file adds: nothing at all, a mask, or a fragment.

@@ -269,7 +269,7 @@ impl Machine {
     }
 
     pub(crate) fn observed(&self, mut questions: BTreeSet<Question>) -> Observed {
-        let recorded = self.receipts.values().flat_map(|r| r.questions.clone());
+        let recorded = self.receipts.values().flat_map(|r| r.questions.to_vec());
         questions.extend(recorded);
         let owed = self.owed.iter().map(|unit| unit.parse().unwrap());
         questions.extend(owed.map(Question::Unit));

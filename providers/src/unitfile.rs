@@ -5,12 +5,13 @@
 //! files of variables. Specifiers such as `%i` stay as they are written.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use engine::name::{AbsPath, ResourceId, UnitName};
-use engine::question::{FileState, Observed, Question, Unanswered};
-use engine::resource::Proposal;
+use engine::name::{AbsPath, UnitName};
+use engine::question::{FileState, Question, Unanswered};
+use engine::reading::Outlook;
 
-use crate::confdir::{Fragment, fragments_in, rewritten};
+use crate::confdir::{self, Fragment, fragments_in};
 
 /// Where unit files stand, from the highest directory to the lowest.
 pub(crate) const DIRECTORIES: [&str; 5] = [
@@ -24,7 +25,15 @@ pub(crate) const DIRECTORIES: [&str; 5] = [
 /// The text of a unit: its unit file and its drop-ins, in the order in which systemd reads them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct UnitText {
-    texts: Vec<Fragment<'static>>,
+    texts: Vec<Text>,
+}
+
+/// What one of the files says.
+#[derive(Debug, Clone)]
+struct Text {
+    path: Arc<str>,
+    /// Its settings, each with its section and key.
+    settings: Vec<(String, String, Setting)>,
 }
 
 /// An assignment in a unit's text.
@@ -65,14 +74,10 @@ pub(crate) fn questions(unit: &UnitName) -> Vec<Question> {
 }
 
 /// Reads the text of a unit as it will be once what was proposed is done; none if there is no unit file, or if it is masked.
-pub(crate) fn read(
-    unit: &UnitName,
-    observed: &Observed,
-    proposed: &BTreeMap<ResourceId, Proposal>,
-) -> Result<Option<UnitText>, Unanswered> {
+pub(crate) fn read(unit: &UnitName, outlook: &Outlook<'_>) -> Result<Option<UnitText>, Unanswered> {
     let mut texts = Vec::new();
     for path in unit_files(unit) {
-        match found_at(unit, &path, observed, proposed)? {
+        match found_at(unit, &path, outlook)? {
             Found::Text(text) => {
                 texts.push(Fragment {
                     path: path.to_string().into(),
@@ -88,29 +93,29 @@ pub(crate) fn read(
         return Ok(None);
     }
     let directories: Vec<_> = drop_in_directories(unit).collect();
-    let drop_ins = fragments_in(observed, proposed, &directories)?;
-    texts.extend(drop_ins.into_iter().map(Fragment::into_owned));
-    Ok(Some(UnitText { texts }))
+    let drop_ins = fragments_in(outlook, &directories)?;
+    texts.extend(drop_ins);
+    Ok(Some(UnitText::of(&texts)))
 }
 
 impl UnitText {
     /// Returns the text that some files make up, the unit file first.
-    pub(crate) fn of(texts: Vec<Fragment<'static>>) -> Self {
-        Self { texts }
+    pub(crate) fn of(texts: &[Fragment<'_>]) -> Self {
+        Self {
+            texts: texts.iter().map(read_text).collect(),
+        }
     }
 
     /// Returns the text without a drop-in and without those that are read after it, and with only the latter.
     pub(crate) fn around(&self, drop_in: &str) -> (Self, Self) {
-        let name = |fragment: &Fragment<'_>| fragment.path.rsplit('/').next().map(str::to_owned);
+        let name = |text: &Text| text.path.rsplit('/').next().map(str::to_owned);
         let (before, after): (Vec<_>, Vec<_>) = self
             .texts
             .iter()
             .enumerate()
-            .filter(|(_, fragment)| name(fragment).as_deref() != Some(drop_in))
-            .partition(|(index, fragment)| {
-                *index == 0 || name(fragment).as_deref() < Some(drop_in)
-            });
-        let texts = |list: Vec<(usize, &Fragment<'static>)>| Self {
+            .filter(|(_, text)| name(text).as_deref() != Some(drop_in))
+            .partition(|(index, text)| *index == 0 || name(text).as_deref() < Some(drop_in));
+        let texts = |list: Vec<(usize, &Text)>| Self {
             texts: list.into_iter().map(|(_, text)| text.clone()).collect(),
         };
         (texts(before), texts(after))
@@ -192,10 +197,10 @@ impl UnitText {
         variables
     }
 
-    fn settings(&self, section: &str, key: &str) -> Vec<Setting> {
+    fn settings(&self, section: &str, key: &str) -> Vec<&Setting> {
         let mut settings = Vec::new();
-        for fragment in &self.texts {
-            for (at, name, setting) in settings_of(fragment) {
+        for text in &self.texts {
+            for (at, name, setting) in &text.settings {
                 if at != section || name != key {
                     continue;
                 }
@@ -264,7 +269,7 @@ type Located = Vec<(char, usize)>;
 /// What is set, and where.
 #[derive(Debug, Clone)]
 struct Setting {
-    path: String,
+    path: Arc<str>,
     line: usize,
     value: Located,
 }
@@ -372,13 +377,8 @@ enum Found {
     Mask,
 }
 
-fn found_at(
-    unit: &UnitName,
-    path: &AbsPath,
-    observed: &Observed,
-    proposed: &BTreeMap<ResourceId, Proposal>,
-) -> Result<Found, Unanswered> {
-    if let FileState::Symlink(target) = observed.file(path)? {
+fn found_at(unit: &UnitName, path: &AbsPath, outlook: &Outlook<'_>) -> Result<Found, Unanswered> {
+    if let FileState::Symlink(target) = outlook.observed.file(path)? {
         let lower = DIRECTORIES
             .iter()
             .any(|directory| *target == format!("{directory}/{unit}"));
@@ -391,21 +391,17 @@ fn found_at(
             ))),
         };
     }
-    Ok(text_at(path, observed, proposed)?.map_or(Found::Nothing, Found::Text))
+    Ok(text_at(path, outlook)?.map_or(Found::Nothing, Found::Text))
 }
 
 /// Returns the text that stands at a path once what was proposed is done; none if there is no regular file.
-pub(crate) fn text_at(
-    path: &AbsPath,
-    observed: &Observed,
-    proposed: &BTreeMap<ResourceId, Proposal>,
-) -> Result<Option<String>, Unanswered> {
-    if let Some(text) = rewritten(proposed).remove(&path) {
-        return Ok(text.map(std::borrow::Cow::into_owned));
+pub(crate) fn text_at(path: &AbsPath, outlook: &Outlook<'_>) -> Result<Option<String>, Unanswered> {
+    if let Some(content) = outlook.files.get(path) {
+        return Ok(content.map(|content| text(content.bytes())));
     }
-    match observed.file(path)? {
+    match outlook.observed.file(path)? {
         FileState::Regular(file) => match &file.content {
-            Some(content) => Ok(Some(String::from_utf8_lossy(content).into_owned())),
+            Some(content) => Ok(Some(text(content))),
             None => Err(Unanswered(format!("{path} is too large to read"))),
         },
         FileState::Unreadable(why) => Err(Unanswered(format!("cannot read {path}: {why}"))),
@@ -416,8 +412,13 @@ pub(crate) fn text_at(
     }
 }
 
-/// Returns the settings of a unit file, each with its section and key.
-fn settings_of(fragment: &Fragment<'_>) -> Vec<(String, String, Setting)> {
+fn text(content: &[u8]) -> String {
+    confdir::text_of(content).into_owned()
+}
+
+/// Reads a unit file.
+fn read_text(fragment: &Fragment<'_>) -> Text {
+    let path: Arc<str> = (*fragment.path).into();
     let mut settings = Vec::new();
     let mut section = String::new();
     for line in logical_lines(&fragment.text) {
@@ -429,7 +430,7 @@ fn settings_of(fragment: &Fragment<'_>) -> Vec<(String, String, Setting)> {
             name.clone_into(&mut section);
         } else if let Some(at) = line.iter().position(|(c, _)| *c == '=') {
             let setting = Setting {
-                path: fragment.path.to_string(),
+                path: path.clone(),
                 line: line[0].1,
                 value: trimmed(&line[at + 1..]).to_vec(),
             };
@@ -437,7 +438,7 @@ fn settings_of(fragment: &Fragment<'_>) -> Vec<(String, String, Setting)> {
             settings.push((section.clone(), key, setting));
         }
     }
-    settings
+    Text { path, settings }
 }
 
 /// Returns the lines of a unit file, trimmed, with the lines that continue them; comments and blank lines left out. A comment
@@ -497,6 +498,7 @@ enum At {
 
 /// Returns the variables that a file sets, in its order.
 fn environment_of(file: &Fragment<'_>) -> Vec<(String, Setting)> {
+    let path: Arc<str> = (*file.path).into();
     let mut variables = Vec::new();
     let mut at = At::Key;
     let (mut key, mut value): (String, Located) = Default::default();
@@ -521,7 +523,7 @@ fn environment_of(file: &Fragment<'_>) -> Vec<(String, Setting)> {
                     At::Gap | At::Key | At::Comment | At::Quote(_) => &ended,
                 };
                 let setting = Setting {
-                    path: file.path.to_string(),
+                    path: path.clone(),
                     line: start,
                     value: value.to_vec(),
                 };

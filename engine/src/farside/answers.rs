@@ -582,7 +582,7 @@ impl<'a> Seen<'a> {
 
     fn observed(mut self, questions: &[Question]) -> Result<Observed, AnswerError> {
         self.settle_parameters();
-        let of_receipts = self.receipts.iter().flat_map(|receipt| &receipt.questions);
+        let of_receipts = self.receipts.iter().flat_map(|receipt| &*receipt.questions);
         let of_debts: Vec<Question> = self.owed.iter().cloned().map(Question::Unit).collect();
         let questions: BTreeSet<&Question> = questions
             .iter()

@@ -273,7 +273,7 @@ fn body(bytes: &[u8]) -> String {
 fn receipt_file(receipt: &Receipt) -> Vec<u8> {
     let mut file = serde_json::to_string(receipt).expect("a receipt is plain data");
     file.push('\n');
-    for question in &receipt.questions {
+    for question in &*receipt.questions {
         file.push_str(&question_line(question));
         file.push('\n');
     }

@@ -19,14 +19,14 @@ fn quoted(text: &str) -> String {
 
 /// Returns the lines that a probe reads.
 pub(super) fn lines(questions: &[Question], keep: &[String]) -> String {
-    let mut lines = String::new();
+    let mut lines = String::with_capacity(80 * (questions.len() + keep.len()));
     for record in keep {
         lines.push_str("keep ");
         lines.push_str(record);
         lines.push('\n');
     }
     for question in questions {
-        lines.push_str(&line(question));
+        write(&mut lines, question);
         lines.push('\n');
     }
     lines.push_str("end\n");
@@ -35,21 +35,33 @@ pub(super) fn lines(questions: &[Question], keep: &[String]) -> String {
 
 /// Returns a question as one line, without its end.
 pub(super) fn line(question: &Question) -> String {
-    match question {
-        Question::File(path) => format!("file {}", encode(path.as_str())),
-        Question::Files { directory, suffix } => {
-            format!("files {} {}", encode(directory.as_str()), encode(suffix))
+    let mut line = String::new();
+    write(&mut line, question);
+    line
+}
+
+fn write(line: &mut String, question: &Question) {
+    let mut words = |kind: &str, field: &str| {
+        for part in [kind, " ", &encode(field)] {
+            line.push_str(part);
         }
-        Question::Sysctl(key) => format!("sysctl {}", encode(&key.proc_path())),
-        Question::Module(name) => format!("module {}", encode(name.as_str())),
-        Question::Unit(name) => format!("unit {}", encode(name.as_str())),
-        Question::Package(name) => format!("package {}", encode(name.as_str())),
-        Question::Installed(name) => format!("installed {}", encode(name.as_str())),
-        Question::Repository(name) => format!("repository {}", encode(name.as_str())),
-        Question::Containerd(path) => format!("containerd {}", encode(path.as_str())),
-        Question::Cri(socket) => format!("cri {}", encode(socket.as_str())),
-        Question::Limits(unit) => format!("limits {}", encode(unit.as_str())),
-        Question::Kubelet(unit) => format!("kubelet {}", encode(unit.as_str())),
+    };
+    match question {
+        Question::File(path) => words("file", path.as_str()),
+        Question::Files { directory, suffix } => {
+            words("files", directory.as_str());
+            words("", suffix);
+        }
+        Question::Sysctl(key) => words("sysctl", &key.proc_path()),
+        Question::Module(name) => words("module", name.as_str()),
+        Question::Unit(name) => words("unit", name.as_str()),
+        Question::Package(name) => words("package", name.as_str()),
+        Question::Installed(name) => words("installed", name.as_str()),
+        Question::Repository(name) => words("repository", name.as_str()),
+        Question::Containerd(path) => words("containerd", path.as_str()),
+        Question::Cri(socket) => words("cri", socket.as_str()),
+        Question::Limits(unit) => words("limits", unit.as_str()),
+        Question::Kubelet(unit) => words("kubelet", unit.as_str()),
     }
 }
 

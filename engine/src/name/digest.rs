@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -10,7 +11,7 @@ use super::NameError;
 
 /// A SHA-256 as 64 lower-case hex digits, as `sha256sum` prints it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub struct Digest(String);
+pub struct Digest(Arc<str>);
 
 impl Digest {
     /// Returns the digest of some bytes.
@@ -21,7 +22,7 @@ impl Digest {
             text.push(nibble(byte >> 4));
             text.push(nibble(byte & 0xf));
         }
-        Self(text)
+        Self(text.into())
     }
 
     /// Returns the hex digits.
@@ -36,7 +37,7 @@ impl FromStr for Digest {
     fn from_str(text: &str) -> Result<Self, NameError> {
         let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
         if text.len() == 64 && text.bytes().all(hex) {
-            Ok(Self(text.to_owned()))
+            Ok(Self(text.into()))
         } else {
             Err(NameError::new("a digest is 64 lower-case hex digits"))
         }

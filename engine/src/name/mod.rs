@@ -288,7 +288,10 @@ impl AbsPath {
         if text.len() > 4095 {
             return Err(NameError::new("a path may have at most 4095 bytes"));
         }
-        if let Some(c) = text.chars().find(|c| c.is_control() || !c.is_ascii()) {
+        let is_plain = |byte: u8| matches!(byte, b' '..=b'~');
+        if !text.bytes().all(is_plain)
+            && let Some(c) = text.chars().find(|c| c.is_control() || !c.is_ascii())
+        {
             return Err(NameError::new(format!(
                 "a path may not hold the character {}",
                 c.escape_unicode()
@@ -297,15 +300,16 @@ impl AbsPath {
         if text == "/" {
             return Ok(());
         }
-        for component in text[1..].split('/') {
+        for component in text.as_bytes()[1..].split(|byte| *byte == b'/') {
             match component {
-                "" => {
+                b"" => {
                     return Err(NameError::new("a path may not hold an empty component")
                         .help("remove the doubled or trailing `/`"));
                 }
-                "." | ".." => {
+                b"." | b".." => {
                     return Err(NameError::new(format!(
-                        "a path may not hold the component `{component}`"
+                        "a path may not hold the component `{}`",
+                        component.escape_ascii()
                     ))
                     .help("write the path it leads to"));
                 }
@@ -328,14 +332,12 @@ impl AbsPath {
 impl SysctlKey {
     /// Returns the key as a path below `/proc/sys`, such as `net/ipv4/conf/eth0.100/forwarding`.
     pub fn proc_path(&self) -> String {
-        self.0
-            .chars()
-            .map(|c| match c {
-                '.' => '/',
-                '/' => '.',
-                c => c,
-            })
-            .collect()
+        let swapped = self.0.bytes().map(|byte| match byte {
+            b'.' => b'/',
+            b'/' => b'.',
+            byte => byte,
+        });
+        String::from_utf8(swapped.collect()).expect("a key is ASCII")
     }
 
     /// Returns the key for a spelling found in a sysctl.d file: the first `.` or `/` met decides which of them separates

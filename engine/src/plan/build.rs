@@ -10,6 +10,7 @@ use crate::graph::{Graph, GraphNode, Predecessor};
 use crate::name::{Digest, HostName, ResourceId, UnitName};
 use crate::plan::{Change, HostPlan, Unplanned, Verdict};
 use crate::question::{Observed, Question, Unanswered};
+use crate::reading::Readings;
 use crate::receipt::Receipt;
 use crate::resource::{
     Action, Decision, Edge, Proposal, Provider, Reason, Resource, Situation, TextChange,
@@ -189,7 +190,7 @@ struct Visited<'a> {
     /// Where the spec asks for it.
     source: Option<&'a Position>,
     /// What must be asked to plan it.
-    questions: Cow<'a, [Question]>,
+    questions: Arc<[Question]>,
     /// Digest of its desired state, for its receipt.
     desired: Cow<'a, Digest>,
 }
@@ -200,7 +201,7 @@ impl<'a> From<&'a GraphNode> for Visited<'a> {
             id: node.id.clone(),
             resource: &*node.resource,
             source: Some(&node.position),
-            questions: Cow::Borrowed(&node.questions),
+            questions: node.questions.clone(),
             desired: Cow::Borrowed(&node.desired),
         }
     }
@@ -259,6 +260,8 @@ struct Walk<'a> {
     /// What an earlier walk could not plan.
     known: &'a BTreeMap<ResourceId, Unplanned>,
     proposed: BTreeMap<ResourceId, Proposal>,
+    /// What was read of the host with the files that are proposed.
+    readings: Readings,
     /// For each resource, the changes that must succeed before anything that comes after it.
     awaited: BTreeMap<ResourceId, BTreeSet<ResourceId>>,
     /// Resources that cannot be planned, and so hold up what requires them.
@@ -289,6 +292,7 @@ impl<'a> Walk<'a> {
             drains,
             known,
             proposed: BTreeMap::new(),
+            readings: Readings::default(),
             awaited: BTreeMap::new(),
             held_up: known.keys().cloned().collect(),
             dropped: BTreeSet::new(),
@@ -336,6 +340,7 @@ impl<'a> Walk<'a> {
             dropped: &self.dropped,
             held_up: &self.held_up,
             drains: self.drains,
+            readings: &self.readings,
         });
         let awaited = self.awaited_by(predecessors);
         let decision = Verdicted::from(decision);
@@ -353,7 +358,7 @@ impl<'a> Walk<'a> {
                 self.changes.push(Arc::new(change));
                 self.awaited
                     .insert(node.id.clone(), BTreeSet::from([node.id.clone()]));
-                self.proposed.insert(node.id.clone(), proposal);
+                self.propose(node.id.clone(), proposal);
             }
             (Verdicted::HeldUp(why), _) => self.hold_up(&node.id, node.source, why),
         }
@@ -377,6 +382,14 @@ impl<'a> Walk<'a> {
                     predecessor.id
                 ))
             })
+    }
+
+    /// Adds a proposal. If it changes a file, what was read before no longer holds.
+    fn propose(&mut self, resource: ResourceId, proposal: Proposal) {
+        if proposal.rewritten().next().is_some() {
+            self.readings = Readings::default();
+        }
+        self.proposed.insert(resource, proposal);
     }
 
     /// Returns the changes that notify a resource, in the order of their names.
@@ -451,6 +464,7 @@ impl<'a> Walk<'a> {
             dropped: &self.dropped,
             held_up: &self.held_up,
             drains: self.drains,
+            readings: &self.readings,
         };
         let provider = self
             .providers
@@ -500,7 +514,7 @@ impl<'a> Walk<'a> {
                 id: resource.id(),
                 resource: &*resource,
                 source: None,
-                questions: Cow::Owned(resource.questions()),
+                questions: resource.questions().into(),
                 desired: Cow::Owned(desired_digest(&*resource)),
             };
             if !named.contains(&visited.id) {
@@ -527,7 +541,7 @@ impl<'a> Walk<'a> {
                     .push(Arc::new(removal_of(&resource, &proposal)));
                 let itself = BTreeSet::from([resource.clone()]);
                 self.awaited.insert(resource.clone(), itself);
-                self.proposed.insert(resource, proposal);
+                self.propose(resource, proposal);
             }
             Verdicted::HeldUp(why) => self.hold_up(&resource, None, why),
         }
@@ -579,7 +593,7 @@ fn change_of(
         resource: node.id.clone(),
         created,
         desired: node.desired.clone().into_owned(),
-        questions: node.questions.clone().into_owned(),
+        questions: node.questions.clone(),
     };
     Change {
         resource: node.id.clone(),

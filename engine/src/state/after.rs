@@ -1,9 +1,11 @@
 //! What steps leave behind, step by step.
 
+use std::collections::BTreeMap;
+
 use crate::name::{AbsPath, PackageName, UnitName};
 use crate::question::{
-    Answer, Attributes, ContainerdState, FileState, FoundFile, ModuleState, Observed, PackageState,
-    Question, RegularFile, RepositoryState, SysctlState,
+    Answer, Attributes, FileState, FoundFile, ModuleState, Observed, PackageState, Question,
+    RegularFile, RepositoryState, SysctlState,
 };
 use crate::step::Step;
 
@@ -149,30 +151,32 @@ impl<'a> State<'a> {
     }
 
     fn set(&mut self, question: Question, answer: Answer) {
-        self.observed.to_mut().answers.insert(question, answer);
+        self.answers_mut().insert(question, answer);
+    }
+
+    fn answers_mut(&mut self) -> &mut BTreeMap<Question, Answer> {
+        &mut self.observed.to_mut().answers
     }
 
     /// Takes over what is at a path into the answers about it and about the directory that lists it.
     fn put(&mut self, path: &AbsPath, state: FileState) {
-        for question in self.listings_of(path) {
-            if let Some(Answer::Files(files)) = self.answers.get(&question) {
-                let mut files: Vec<FoundFile> = files
-                    .iter()
-                    .filter(|found| found.path != *path)
-                    .cloned()
-                    .collect();
-                if state != FileState::Absent {
-                    let at = files.partition_point(|found| found.path < *path);
-                    files.insert(
-                        at,
-                        FoundFile {
-                            path: path.clone(),
-                            link: None,
-                            state: state.clone(),
-                        },
-                    );
+        let directory = path.parent();
+        let first = Question::Files {
+            directory: directory.clone(),
+            suffix: String::new(),
+        };
+        for (question, answer) in self.answers_mut().range_mut(first..) {
+            match question {
+                Question::Files {
+                    directory: listed,
+                    suffix,
+                } if *listed == directory => {
+                    let lists = suffix.is_empty() || path.as_str().ends_with(&format!(".{suffix}"));
+                    if let (true, Answer::Files(files)) = (lists, answer) {
+                        list(files, path, &state);
+                    }
                 }
-                self.set(question, Answer::Files(files));
+                _ => break,
             }
         }
         self.doubt_dumps();
@@ -182,34 +186,12 @@ impl<'a> State<'a> {
     /// A dump of a configuration is of the files as they were; one that is imported may stand anywhere. The program is the
     /// same.
     fn doubt_dumps(&mut self) {
-        let questions: Vec<Question> = self.observed.answers.keys().cloned().collect();
-        for question in questions {
-            if let Some(Answer::Containerd(state)) = self.answers.get(&question) {
-                let state = ContainerdState {
-                    version: state.version.clone(),
-                    effective: None,
-                    failure: Some(AFTER_APPLY.to_owned()),
-                };
-                self.set(question, Answer::Containerd(state));
+        for answer in self.answers_mut().values_mut() {
+            if let Answer::Containerd(state) = answer {
+                state.effective = None;
+                state.failure = Some(AFTER_APPLY.to_owned());
             }
         }
-    }
-
-    fn listings_of(&self, path: &AbsPath) -> Vec<Question> {
-        let parent = path.parent();
-        let lists = |question: &&Question| match question {
-            Question::Files { directory, suffix } => {
-                *directory == parent
-                    && (suffix.is_empty() || path.as_str().ends_with(&format!(".{suffix}")))
-            }
-            _ => false,
-        };
-        self.observed
-            .answers
-            .keys()
-            .filter(lists)
-            .cloned()
-            .collect()
     }
 
     fn package_with(&mut self, name: &PackageName, change: impl FnOnce(&mut PackageState)) {
@@ -276,16 +258,25 @@ impl<'a> State<'a> {
 
     /// Makes questions unanswered.
     fn doubt(&mut self, is_doubtful: impl Fn(&Question) -> bool) {
-        let doubtful: Vec<Question> = self
-            .observed
-            .answers
-            .keys()
-            .filter(|question| is_doubtful(question))
-            .cloned()
-            .collect();
-        for question in doubtful {
-            self.set(question, Answer::Unanswered(AFTER_APPLY.to_owned()));
+        for (question, answer) in self.answers_mut() {
+            if is_doubtful(question) {
+                *answer = Answer::Unanswered(AFTER_APPLY.to_owned());
+            }
         }
+    }
+}
+
+/// Puts a path into a list of files, or takes it out if nothing is there.
+fn list(files: &mut Vec<FoundFile>, path: &AbsPath, state: &FileState) {
+    files.retain(|found| found.path != *path);
+    if *state != FileState::Absent {
+        let at = files.partition_point(|found| found.path < *path);
+        let found = FoundFile {
+            path: path.clone(),
+            link: None,
+            state: state.clone(),
+        };
+        files.insert(at, found);
     }
 }
 
@@ -296,7 +287,7 @@ mod tests {
     use super::*;
     use crate::facts::{Facts, Swap};
     use crate::name::Digest;
-    use crate::question::UnitState;
+    use crate::question::{ContainerdState, UnitState};
     use crate::step::{Content, Gate, Replaces};
 
     fn observed(answers: impl IntoIterator<Item = (Question, Answer)>) -> Observed {

@@ -49,9 +49,9 @@ fn br_netfilter() -> ModuleName {
 }
 
 fn passes_by(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswered> {
-    let fragments = sysctls::of_host(state)?;
+    let boot = state.reading::<sysctls::Boot>()?;
     let module = state.module(&br_netfilter())?;
-    let modules = modules::Boot::of_host(state)?;
+    let modules = state.reading::<modules::Boot>()?;
     let comes_first = module.builtin || modules.loads(&br_netfilter());
     let not_loaded: &[&str] = match modules.blocks(&br_netfilter()) {
         Some(_) => &["H026"],
@@ -74,7 +74,7 @@ fn passes_by(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswered> {
             let finding = PASSES_BY.found(message).help(help).severity(severity);
             found.push(finding.at(place.clone()).follows(follows));
         };
-        let winner = sysctls::winner(&fragments, &[key(name)]);
+        let winner = boot.winner(&[key(name)]);
         let is_off = match state.sysctl(&key(name))? {
             SysctlState::Value(value) => value == "0",
             // It comes with its module.
@@ -97,10 +97,7 @@ fn passes_by(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswered> {
         };
         if winner.canonical().as_deref() == Some("0") {
             push(
-                format!(
-                    "{} sets `{name}` to 0 at boot, and wins",
-                    winner.line.place()
-                ),
+                format!("{} sets `{name}` to 0 at boot, and wins", winner.place()),
                 format!("add `{name}: 1` to `sysctls`, or take that line out"),
                 &[],
             );
@@ -108,7 +105,7 @@ fn passes_by(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswered> {
             push(
                 format!(
                     "{} sets `{name}` at boot, when nothing has loaded `br_netfilter` yet: the line has no effect",
-                    winner.line.place()
+                    winner.place()
                 ),
                 "add `br_netfilter` to `modules`".to_owned(),
                 not_loaded,

@@ -1,11 +1,10 @@
 //! Docker Engine: what keeps dockerd or cri-dockerd from working.
 
-use std::collections::BTreeMap;
-
 use engine::check::{Found, Rule};
 use engine::diagnostic::{Diagnostic, Severity};
 use engine::name::{AbsPath, UnitName};
 use engine::question::{FileState, Question, Unanswered};
+use engine::reading::Outlook;
 use engine::state::State;
 
 use super::spec::{Runtime, Spec};
@@ -166,7 +165,7 @@ fn is_floor_lowered(spec: &Spec, state: &State<'_>) -> Result<bool, Unanswered> 
         let member = members.find(|member| member.key == "min-api-version");
         floors.extend(member.and_then(|member| Some(member.value.text()?.to_owned())));
     }
-    if let Some(unit) = unitfile::read(&service, state, &BTreeMap::new())? {
+    if let Some(unit) = unitfile::read(&service, &Outlook::now(state))? {
         let variable = unit.environment(&[]).remove("DOCKER_MIN_API_VERSION");
         floors.extend(variable.map(|variable| variable.value));
     }
@@ -219,7 +218,7 @@ fn set_twice(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswered> {
     let Some(text) = text_of(&path, state)? else {
         return Ok(Vec::new());
     };
-    let Some(unit) = unitfile::read(&service, state, &BTreeMap::new())? else {
+    let Some(unit) = unitfile::read(&service, &Outlook::now(state))? else {
         return Ok(Vec::new());
     };
     let given = flags::given(&unit, state)?;

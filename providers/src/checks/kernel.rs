@@ -142,9 +142,9 @@ fn no_such_module(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswer
 
 fn no_forwarding(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswered> {
     let names = [IP_FORWARD, "net.ipv4.conf.all.forwarding"].map(sysctl_key);
-    let fragments = sysctl::boot::of_host(state)?;
-    let winner = sysctl::boot::winner(&fragments, &names);
-    let at_boot = winner.and_then(|winner| Some((winner.canonical()?, winner.line.place())));
+    let boot = state.reading::<sysctl::boot::Boot>()?;
+    let winner = boot.winner(&names);
+    let at_boot = winner.and_then(|winner| Some((winner.canonical()?, winner.place())));
     let running = match state.sysctl(&names[0])? {
         SysctlState::Value(value) => value.as_str(),
         SysctlState::Absent => return Ok(Vec::new()),
@@ -230,7 +230,7 @@ fn few_inotify_instances(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, U
 }
 
 fn blocked_module(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswered> {
-    let boot = module::boot::Boot::of_host(state)?;
+    let boot = state.reading::<module::boot::Boot>()?;
     let blocked = modules(spec).into_iter().filter_map(|name| {
         let block = boot.blocks(&name)?;
         let message = format!(

@@ -1,7 +1,5 @@
 //! The kubelet: flags that it no longer knows, sysctls that it insists on, and the runtime that it talks to.
 
-use std::collections::BTreeMap;
-
 use engine::check::{Found, Rule};
 use engine::diagnostic::Severity;
 use engine::name::{AbsPath, UnitName};
@@ -12,7 +10,7 @@ use engine::state::State;
 
 use super::spec::{Runtime, Spec};
 use super::{Entry, nothing_of_spec};
-use crate::kubelet::arguments::{self, Removed};
+use crate::kubelet::arguments::{self, Arguments, Removed};
 use crate::kubelet::{
     Configured, Effective, Field, Origin, Places, RuntimeSocket, endpoint_in, kernel_questions,
     obstacles, runtime_socket, text_of, truth,
@@ -157,7 +155,7 @@ fn removed(
     let Some(kubernetes) = spec.kubernetes else {
         return Ok(Vec::new());
     };
-    let arguments = arguments::read(state, &BTreeMap::new())?;
+    let arguments = state.reading::<Arguments>()?;
     if !arguments.has_unit() {
         return Ok(Vec::new());
     }

@@ -1,11 +1,10 @@
 //! Limits of the runtime's unit, which containers inherit.
 
-use std::collections::BTreeMap;
-
 use engine::check::{Found, Rule};
 use engine::diagnostic::Severity;
 use engine::name::UnitName;
 use engine::question::{Question, SysctlState, Unanswered};
+use engine::reading::Outlook;
 use engine::state::State;
 
 use super::spec::{Runtime, Spec};
@@ -64,7 +63,7 @@ fn units(spec: &Spec) -> Vec<UnitName> {
 fn open_files(spec: &Spec, state: &State<'_>) -> Result<Vec<Found>, Unanswered> {
     let mut found = Vec::new();
     for service in units(spec) {
-        let Some(text) = unitfile::read(&service, state, &BTreeMap::new())? else {
+        let Some(text) = unitfile::read(&service, &Outlook::now(state))? else {
             continue;
         };
         let Some(limit) = text.assignments("Service", "LimitNOFILE").pop() else {

@@ -1,11 +1,10 @@
 //! The pause image: the runtime's and that of the Kubernetes version.
 
-use std::collections::BTreeMap;
-
 use engine::check::{Found, Rule};
 use engine::diagnostic::{Diagnostic, Severity};
 use engine::name::UnitName;
 use engine::question::{Question, Unanswered};
+use engine::reading::Outlook;
 use engine::spec::Node;
 use engine::state::State;
 
@@ -152,7 +151,7 @@ fn of_cri_dockerd(spec: &Spec, state: &State<'_>) -> Result<Option<String>, Unan
     if !is_docker(spec) {
         return Ok(None);
     }
-    let Some(text) = unitfile::read(&cri_dockerd(spec), state, &BTreeMap::new())? else {
+    let Some(text) = unitfile::read(&cri_dockerd(spec), &Outlook::now(state))? else {
         return Ok(None);
     };
     let command = text.exec_start();

@@ -23,7 +23,7 @@ use super::keys::{CRI_PLUGINS, entries, find, listed};
 use super::reading::merged;
 use super::resource::ContainerdConfig;
 use super::version::ContainerdVersion;
-use crate::confdir::rewritten;
+use crate::confdir;
 use crate::runtime::{Refusal, Stop};
 
 /// A file that is imported: where it stands, and what it will say; none if that is not known.
@@ -128,9 +128,10 @@ impl ContainerdConfig {
             let suffix = path.file_name().rsplit_once('.');
             path.parent() == directory && suffix.is_some_and(|(_, suffix)| suffix == DROP_IN_SUFFIX)
         };
-        for (path, text) in rewritten(situation.proposed) {
-            match text {
-                Some(text) if is_drop_in(path) => {
+        for (path, content) in situation.outlook().files {
+            match content {
+                Some(content) if is_drop_in(path) => {
+                    let text = confdir::text_of(content.bytes());
                     files.insert(path.clone(), Some(text.into_owned()));
                 }
                 Some(_) => {}

@@ -143,7 +143,7 @@ impl ContainerdConfig {
 
     /// Returns the words of the command that the unit runs; none if there is no unit yet.
     fn command(&self, situation: &Situation<'_>) -> Result<Vec<Word>, Unanswered> {
-        let text = unitfile::read(&self.service, situation.observed, situation.proposed)?;
+        let text = unitfile::read(&self.service, &situation.outlook())?;
         let command = text.and_then(|text| text.command(&[]));
         Ok(command.map_or_else(Vec::new, |command| command.words))
     }

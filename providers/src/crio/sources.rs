@@ -1,16 +1,15 @@
 //! What a host says of everything that configures its CRI-O, as it is and as it will be once earlier changes are made.
 
-use std::collections::BTreeMap;
-
-use engine::name::{AbsPath, ResourceId, UnitName};
+use engine::name::{AbsPath, UnitName};
 use engine::question::{FileState, FoundFile, Observed, Question};
-use engine::resource::{Decision, Proposal, Situation};
+use engine::reading::Outlook;
+use engine::resource::{Decision, Situation};
 use engine::state::State;
 
 use super::layer::Layer;
 use super::resource::CrioConfig;
 use super::unit::{Overrides, UnitText, overrides};
-use crate::confdir::rewritten;
+use crate::confdir;
 use crate::runtime::{Refusal, Stop};
 use crate::unitfile;
 
@@ -35,9 +34,6 @@ pub(crate) struct Places {
     pub(crate) service: UnitName,
 }
 
-/// What is proposed for a host that is taken as it is.
-static NOTHING: BTreeMap<ResourceId, Proposal> = BTreeMap::new();
-
 impl CrioConfig {
     /// Returns where CRI-O is configured.
     pub(super) fn places(&self) -> Places {
@@ -50,7 +46,7 @@ impl CrioConfig {
     /// Returns the files that CRI-O reads besides ours, once the earlier changes of the plan are made.
     pub(super) fn sources(&self, situation: &Situation<'_>) -> Result<Vec<Source>, Stop> {
         self.places()
-            .sources(situation.observed, situation.proposed, Some(&self.path))
+            .sources(&situation.outlook(), Some(&self.path))
     }
 }
 
@@ -82,7 +78,7 @@ impl Places {
 
     /// Returns what all of it comes to on a host as it is.
     pub(crate) fn effective(&self, state: &State<'_>) -> Result<Layer, Stop> {
-        let sources = self.sources(state, &NOTHING, None)?;
+        let sources = self.sources(&Outlook::now(state), None)?;
         let Overrides {
             environment,
             flags,
@@ -108,11 +104,10 @@ impl Places {
     /// may be passed over.
     fn sources(
         &self,
-        answers: &Observed,
-        proposed: &BTreeMap<ResourceId, Proposal>,
+        outlook: &Outlook<'_>,
         passed_over: Option<&AbsPath>,
     ) -> Result<Vec<Source>, Stop> {
-        let directory = &self.drop_ins;
+        let (answers, directory) = (outlook.observed, &self.drop_ins);
         let main = directory.parent().join("crio.conf").ok();
         let mut sources = Vec::new();
         for found in answers.files(&directory.parent(), "conf")? {
@@ -126,16 +121,16 @@ impl Places {
                 drop_ins.extend(source(found)?);
             }
         }
-        for (path, text) in rewritten(proposed) {
+        for (path, content) in &outlook.files {
             let list = match path {
-                path if Some(path) == main.as_ref() => &mut sources,
-                path if path.parent() == *directory && Some(path) != passed_over => &mut drop_ins,
+                path if Some(*path) == main.as_ref() => &mut sources,
+                path if path.parent() == *directory && Some(*path) != passed_over => &mut drop_ins,
                 _ => continue,
             };
-            list.retain(|source| source.path != *path);
-            list.extend(text.map(|text| Source {
-                path: path.clone(),
-                text: text.into_owned(),
+            list.retain(|source| source.path != **path);
+            list.extend(content.map(|content| Source {
+                path: (*path).clone(),
+                text: confdir::text_of(content.bytes()).into_owned(),
             }));
         }
         drop_ins.sort_by(|one, other| one.path.file_name().cmp(other.path.file_name()));

@@ -300,8 +300,7 @@ impl DropIn {
 
     /// Returns the command that the unit should run.
     fn command(&self, situation: &Situation<'_>) -> Result<String, Stop> {
-        let Some(text) = unitfile::read(&self.service, situation.observed, situation.proposed)?
-        else {
+        let Some(text) = unitfile::read(&self.service, &situation.outlook())? else {
             if !self.package.is_planned(situation) {
                 return Err(Refusal::new(format!(
                     "cri-dockerd is not installed: the host has no unit `{}`",
@@ -380,7 +379,7 @@ fn listens(
     socket_unit: &UnitName,
     situation: &Situation<'_>,
 ) -> Result<Option<Assignment>, Unanswered> {
-    let Some(text) = unitfile::read(socket_unit, situation.observed, situation.proposed)? else {
+    let Some(text) = unitfile::read(socket_unit, &situation.outlook())? else {
         return Ok(None);
     };
     let mut streams = text.assignments("Socket", "ListenStream");

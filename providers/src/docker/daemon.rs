@@ -182,8 +182,7 @@ impl DaemonConfig {
 
     /// Returns the flags that the unit starts dockerd with; none if there is no unit file yet.
     fn flags(&self, situation: &Situation<'_>) -> Result<Vec<Flag>, Stop> {
-        let Some(text) = unitfile::read(&self.service, situation.observed, situation.proposed)?
-        else {
+        let Some(text) = unitfile::read(&self.service, &situation.outlook())? else {
             return Ok(Vec::new());
         };
         Ok(flags::given(&text, situation.observed)?)

@@ -1,16 +1,16 @@
 //! The kubelet's command line: every flag with the file and line that it comes from.
 //!
 //! A flag wins over every file, and it may hide in the unit, in a drop-in, or in a file of variables that either of them
-//! names. What is read here is what systemd would start next, not the process that runs. Start with [`read`]; [`removed`]
+//! names. What is read here is what systemd would start next, not the process that runs. Start with [`Arguments`]; [`removed`]
 //! finds the flags that a kubelet no longer knows, and so does not start with.
 //!
 //! [`removed`]: Arguments::removed
 
-use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
-use engine::name::{AbsPath, ResourceId};
-use engine::question::{Observed, Question, Unanswered};
-use engine::resource::Proposal;
+use engine::name::AbsPath;
+use engine::question::{Question, Unanswered};
+use engine::reading::{Outlook, Reading};
 
 use crate::confdir::Fragment;
 use crate::runtime::{KubernetesVersion, kubelet};
@@ -29,13 +29,19 @@ const ENVIRONMENT_FILES: [&str; 6] = [
 ];
 
 /// What stands in for the unit where there is none yet: kubeadm's drop-in, in which the packages of Kubernetes agree.
-const USUAL_UNIT: &str = "\
+static USUAL_UNIT: LazyLock<UnitText> = LazyLock::new(|| {
+    let text = "\
 [Service]
 EnvironmentFile=-/var/lib/kubelet/kubeadm-flags.env
 EnvironmentFile=-/etc/default/kubelet
 EnvironmentFile=-/etc/sysconfig/kubelet
 ExecStart=/usr/bin/kubelet --config=/var/lib/kubelet/config.yaml $KUBELET_KUBEADM_ARGS $KUBELET_EXTRA_ARGS
 ";
+    UnitText::of(&[Fragment {
+        path: "kubeadm".into(),
+        text: text.into(),
+    }])
+});
 
 /// Flags that later kubelets do not know, with the minor version that removed them. A kubelet that is given one exits.
 const REMOVED: [(&str, u32); 11] = [
@@ -98,32 +104,27 @@ pub(crate) fn places() -> (Vec<AbsPath>, Vec<AbsPath>) {
     )
 }
 
-/// Reads the command line as it will be once what was proposed is done.
-pub(crate) fn read(
-    observed: &Observed,
-    proposed: &BTreeMap<ResourceId, Proposal>,
-) -> Result<Arguments, Unanswered> {
-    let unit = unitfile::read(&kubelet(), observed, proposed)?;
-    let mut files = Vec::new();
-    for path in environment_files() {
-        if let Some(text) = text_at(&path, observed, proposed)? {
-            files.push(Fragment {
-                path: path.to_string().into(),
-                text: text.into(),
-            });
+impl Reading for Arguments {
+    /// Reads the command line as it will be once what was proposed is done.
+    fn read(outlook: &Outlook<'_>) -> Result<Self, Unanswered> {
+        let unit = unitfile::read(&kubelet(), outlook)?;
+        let mut files = Vec::new();
+        for path in environment_files() {
+            if let Some(text) = text_at(&path, outlook)? {
+                files.push(Fragment {
+                    path: path.to_string().into(),
+                    text: text.into(),
+                });
+            }
         }
+        Ok(Self::of(unit.as_ref(), &files))
     }
-    Ok(Arguments::of(unit.as_ref(), &files))
 }
 
 impl Arguments {
     /// Returns the command line that a unit and some files of variables make up. Without a unit, it is what kubeadm's would be.
     pub(crate) fn of(unit: Option<&UnitText>, files: &[Fragment<'_>]) -> Self {
-        let usual = UnitText::of(vec![Fragment {
-            path: "kubeadm".into(),
-            text: USUAL_UNIT.into(),
-        }]);
-        let text = unit.unwrap_or(&usual);
+        let text = unit.unwrap_or(&USUAL_UNIT);
         let mut arguments = Self {
             flags: Vec::new(),
             has_unit: unit.is_some(),
@@ -269,7 +270,7 @@ mod tests {
     }
 
     fn arguments(unit: &[(&str, &str)], files: &[(&str, &str)]) -> Arguments {
-        let unit = UnitText::of(fragments(unit));
+        let unit = UnitText::of(&fragments(unit));
         Arguments::of(Some(&unit), &fragments(files))
     }
 

@@ -1,10 +1,12 @@
 //! What a kubelet takes for a field, for those who judge a host and change nothing: its flags, its drop-ins and its config
 //! file, read as the host has them.
 
-use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use engine::name::AbsPath;
 use engine::question::{FileState, Observed, Question, Unanswered};
+use engine::reading::Outlook;
+use engine::state::State;
 
 use super::DEFAULT_CONFIG;
 use super::arguments::{self, Arguments};
@@ -27,7 +29,7 @@ pub(crate) struct Places {
 /// All that configures the kubelet of a host.
 #[derive(Debug, Clone)]
 pub(crate) struct Configured {
-    arguments: Arguments,
+    arguments: Rc<Arguments>,
     drop_ins: Vec<Fragment<'static>>,
     config: Option<Fragment<'static>>,
     /// The kubelet is told to read a config file that is not there, so that it does not start before somebody, such as
@@ -58,8 +60,8 @@ impl Places {
     }
 
     /// Reads all that configures the kubelet of a host; none if there is no kubelet.
-    pub(crate) fn read(&self, observed: &Observed) -> Result<Option<Configured>, Unanswered> {
-        let arguments = arguments::read(observed, &BTreeMap::new())?;
+    pub(crate) fn read(&self, state: &State<'_>) -> Result<Option<Configured>, Unanswered> {
+        let arguments = state.reading::<Arguments>()?;
         if !arguments.has_unit() {
             return Ok(None);
         }
@@ -70,13 +72,13 @@ impl Places {
         }
         let config_file = named(&arguments, "config", &self.config_files)?;
         let config = match config_file {
-            Some(path) => text_of(path, observed)?,
+            Some(path) => text_of(path, state)?,
             None => None,
         };
         let drop_ins = match named(&arguments, "config-dir", &self.directories)? {
             Some(directory) => {
-                let nothing = BTreeMap::new();
-                fragments_in(observed, &nothing, std::slice::from_ref(directory))?
+                let outlook = Outlook::now(state);
+                fragments_in(&outlook, std::slice::from_ref(directory))?
                     .into_iter()
                     .map(Fragment::into_owned)
                     .collect()

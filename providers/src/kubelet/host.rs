@@ -104,7 +104,7 @@ impl KubeletConfig {
         let Some(directory) = directory else {
             return Ok(Vec::new());
         };
-        let mut drop_ins = fragments_in(situation.observed, situation.proposed, &[directory])?;
+        let mut drop_ins = fragments_in(&situation.outlook(), &[directory])?;
         drop_ins.retain(|drop_in| drop_in.path != self.target.path().as_str());
         Ok(drop_ins)
     }

@@ -6,8 +6,8 @@ use engine::name::{ResourceId, SysctlKey};
 use engine::question::{Question, Unanswered};
 use engine::resource::Situation;
 
-use crate::confdir::Fragment;
-use crate::sysctl::{self, boot};
+use crate::sysctl;
+use crate::sysctl::boot::{self, Assignment, Boot};
 
 /// A sysctl that the kubelet wants.
 struct Wanted {
@@ -59,10 +59,10 @@ pub(crate) struct Obstacles {
 
 /// Returns what keeps it from starting, now or after the next boot, once what was proposed is done.
 pub(crate) fn obstacles(situation: &Situation<'_>) -> Result<Obstacles, Unanswered> {
-    let fragments = boot::fragments(situation)?;
+    let boot = situation.reading::<Boot>()?;
     let mut obstacles = Obstacles::default();
     for wanted in &WANTED {
-        if let Some(wrong) = wanted.obstacle(&fragments, situation)? {
+        if let Some(wrong) = wanted.obstacle(&boot, situation)? {
             obstacles.wrong.push(wrong);
             obstacles
                 .mend
@@ -79,7 +79,7 @@ impl Wanted {
 
     fn obstacle(
         &self,
-        fragments: &[Fragment<'_>],
+        boot: &Boot,
         situation: &Situation<'_>,
     ) -> Result<Option<String>, Unanswered> {
         let Self {
@@ -92,13 +92,13 @@ impl Wanted {
             let running = running.unwrap_or_else(|| "not there".to_owned());
             return Ok(Some(format!("{key} is {running} and must be {value}")));
         }
-        let winner = boot::winner(fragments, &[self.key()]);
-        let at_boot = winner.as_ref().and_then(|winner| winner.canonical());
+        let winner = boot.winner(&[self.key()]);
+        let at_boot = winner.and_then(Assignment::canonical);
         Ok(match (at_boot, winner) {
             (Some(at_boot), _) if at_boot == *value => None,
             (Some(at_boot), Some(winner)) => Some(format!(
                 "{key} must be {value}, and {} sets it to {at_boot} at the next boot",
-                winner.line.place()
+                winner.place()
             )),
             _ if *built_in => None,
             _ => Some(format!(

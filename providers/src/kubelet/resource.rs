@@ -10,7 +10,7 @@ use engine::resource::{
 use engine::step::{Content, Disruption, Replaces, Step};
 
 use super::KIND;
-use super::arguments;
+use super::arguments::{self, Arguments};
 use super::config::{self, Config, ConfigError};
 use super::effective::{Effective, Layers, Origin};
 use super::field::Field;
@@ -145,7 +145,7 @@ struct Comparison<'a> {
 
 impl KubeletConfig {
     fn weigh(&self, situation: &Situation<'_>) -> Result<Decision, Stop> {
-        let arguments = arguments::read(situation.observed, situation.proposed)?;
+        let arguments = situation.reading::<Arguments>()?;
         let mut conditions: Vec<_> = self
             .check_arguments(&arguments, situation)?
             .into_iter()

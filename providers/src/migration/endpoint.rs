@@ -9,7 +9,7 @@ use engine::step::{Content, Replaces, Step};
 use super::flags::{self, Wanted};
 use super::{config_file, docker, endpoint_of, flags_file};
 use crate::file::{not_a_file, root};
-use crate::kubelet::arguments::{self, Flag};
+use crate::kubelet::arguments::{self, Arguments, Flag};
 use crate::runtime::{KubernetesVersion, Refusal, Stop, kubelet, leading_number, planned_version};
 use crate::section::{notifies, requires};
 use crate::service::is_running;
@@ -157,7 +157,7 @@ fn left_alone(path: &AbsPath, why: &str) -> Refusal {
 /// Flags that stand elsewhere than in kubeadm's file are a person's to change: in the unit, a drop-in, or a file that one of
 /// them names. Those that decide about the runtime may win over kubeadm's.
 fn check_other_flags(minor: u32, situation: &Situation<'_>) -> Result<(), Stop> {
-    let arguments = arguments::read(situation.observed, situation.proposed)?;
+    let arguments = situation.reading::<Arguments>()?;
     let kubeadm = format!("{}:", flags_file());
     let is_wrong = |flag: &&Flag| {
         let is_gone = arguments::removed_since(&flag.name).is_some_and(|since| since <= minor);

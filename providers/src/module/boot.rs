@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use engine::name::ModuleName;
-use engine::question::{Observed, Question, Unanswered};
-use engine::resource::Situation;
+use engine::question::{Question, Unanswered};
+use engine::reading::{Outlook, Reading};
 
 use crate::confdir::{self, Fragment, Line};
 
@@ -27,10 +27,10 @@ pub(crate) const MODPROBE_DIRECTORIES: [&str; 5] = [
 
 /// What is read at boot, once the plan is carried out.
 #[derive(Debug)]
-pub(crate) struct Boot<'a> {
-    load: Vec<Fragment<'a>>,
-    modprobe: Vec<Fragment<'a>>,
-    command_line: &'a str,
+pub(crate) struct Boot {
+    load: Vec<Fragment<'static>>,
+    modprobe: Vec<Fragment<'static>>,
+    command_line: String,
 }
 
 /// What keeps a module from being loaded at boot.
@@ -51,25 +51,21 @@ pub(crate) fn questions() -> Vec<Question> {
     questions
 }
 
-impl<'a> Boot<'a> {
-    /// Reads what a host will have once the plan is carried out.
-    pub(crate) fn after(situation: &Situation<'a>) -> Result<Self, Unanswered> {
+impl Reading for Boot {
+    fn read(outlook: &Outlook<'_>) -> Result<Self, Unanswered> {
+        let fragments = |directories| {
+            let fragments = confdir::fragments(outlook, directories)?.into_iter();
+            Ok(fragments.map(Fragment::into_owned).collect())
+        };
         Ok(Self {
-            load: confdir::fragments_after(situation, &LOAD_DIRECTORIES)?,
-            modprobe: confdir::fragments_after(situation, &MODPROBE_DIRECTORIES)?,
-            command_line: &situation.observed.facts.kernel_command_line,
+            load: fragments(&LOAD_DIRECTORIES)?,
+            modprobe: fragments(&MODPROBE_DIRECTORIES)?,
+            command_line: outlook.observed.facts.kernel_command_line.clone(),
         })
     }
+}
 
-    /// Reads what a host has as it is.
-    pub(crate) fn of_host(observed: &'a Observed) -> Result<Self, Unanswered> {
-        Ok(Self {
-            load: confdir::fragments(observed, &LOAD_DIRECTORIES)?,
-            modprobe: confdir::fragments(observed, &MODPROBE_DIRECTORIES)?,
-            command_line: &observed.facts.kernel_command_line,
-        })
-    }
-
+impl Boot {
     /// Whether a module is named to be loaded. The whole line is the name.
     pub(crate) fn loads(&self, module: &ModuleName) -> bool {
         let named = self
@@ -117,7 +113,11 @@ impl<'a> Boot<'a> {
     }
 
     /// Returns the option of a built-in module from the kernel's command line.
-    pub(crate) fn command_line_option(&self, module: &ModuleName, option: &str) -> Option<&'a str> {
+    pub(crate) fn command_line_option<'a>(
+        &'a self,
+        module: &ModuleName,
+        option: &str,
+    ) -> Option<&'a str> {
         let set = |word: &'a str| {
             let (name, value) = word.split_once('=')?;
             let (prefix, rest) = name.split_once('.')?;
@@ -128,7 +128,7 @@ impl<'a> Boot<'a> {
     }
 
     /// Returns the values of a list on the kernel's command line.
-    fn parameters(&self, name: &str) -> impl Iterator<Item = &'a str> {
+    fn parameters<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.command_line
             .split_whitespace()
             .filter_map(move |word| word.strip_prefix(name)?.strip_prefix('='))

@@ -83,7 +83,7 @@ impl Module {
         present: bool,
         situation: &Situation<'_>,
     ) -> Result<Decision, Unanswered> {
-        let boot = Boot::after(situation)?;
+        let boot = situation.reading::<Boot>()?;
         if let Some(block) = boot.blocks(&self.name) {
             return Ok(self.blocked(&block));
         }
@@ -132,7 +132,7 @@ impl Module {
     }
 
     /// Refuses an option that would not last: our line is among the others, so only one that is read after it can win.
-    fn overridden(&self, boot: &Boot<'_>, situation: &Situation<'_>) -> Option<Decision> {
+    fn overridden(&self, boot: &Boot, situation: &Situation<'_>) -> Option<Decision> {
         if situation
             .held_up
             .contains(&ResourceId::new("file", OPTIONS_FILE))
@@ -175,7 +175,7 @@ impl Module {
         state: &ModuleState,
         situation: &Situation<'_>,
     ) -> Result<Decision, Unanswered> {
-        let boot = Boot::after(situation)?;
+        let boot = situation.reading::<Boot>()?;
         let wrong = self.options.iter().find(|(name, wanted)| {
             let running = state.parameters.get(*name);
             let at_boot = boot.command_line_option(&self.name, name);

@@ -42,7 +42,7 @@ pub(super) fn overridden(
     limit: u32,
     situation: &Situation<'_>,
 ) -> Result<Option<Decision>, Unanswered> {
-    let text = unitfile::read(unit, situation.observed, situation.proposed)?;
+    let text = unitfile::read(unit, &situation.outlook())?;
     let winner = text.and_then(|text| text.assignments("Service", "LimitNOFILE").pop());
     Ok(winner
         .filter(|winner| winner.value != limit.to_string())

@@ -4,12 +4,15 @@
 //! end; `-key` alone excludes a key; a pattern sets only keys that no line names. `/etc/sysctl.conf` counts only through
 //! the link that some distributions ship.
 
-use engine::name::SysctlKey;
-use engine::question::{Observed, Question, Unanswered};
-use engine::resource::Situation;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use engine::name::{AbsPath, SysctlKey};
+use engine::question::{Question, Unanswered};
+use engine::reading::{Outlook, Reading};
 
 use super::value::canonical;
-use crate::confdir::{self, Fragment, Line};
+use crate::confdir::{self, Fragment};
 
 /// Where fragments stand, from the highest to the lowest.
 pub(crate) const DIRECTORIES: [&str; 4] = [
@@ -19,15 +22,26 @@ pub(crate) const DIRECTORIES: [&str; 4] = [
     "/usr/lib/sysctl.d",
 ];
 
-/// One line that is carried out.
-#[derive(Debug, Clone)]
-pub(crate) struct Assignment<'a> {
-    /// The key or pattern, as a path below `/proc/sys`.
-    target: String,
+/// All that is read at boot.
+#[derive(Debug, Default)]
+pub(crate) struct Boot {
+    /// The lines about each key, a path below `/proc/sys`, in the order they are read.
+    keys: BTreeMap<String, Vec<Assignment>>,
+    /// The same about patterns.
+    patterns: BTreeMap<String, Vec<Assignment>>,
+}
+
+/// A line that sets or excludes a key or a pattern.
+#[derive(Debug)]
+pub(crate) struct Assignment {
+    /// Its rank among all lines, in the order they are read.
+    rank: usize,
     /// The value; none excludes the key.
-    pub(crate) value: Option<&'a str>,
-    /// Where it is written.
-    pub(crate) line: Line<'a>,
+    pub(crate) value: Option<String>,
+    /// The file it is written in.
+    path: Rc<str>,
+    /// The number of the line, from 1.
+    number: usize,
 }
 
 /// Returns what must be asked to know what happens at boot.
@@ -35,99 +49,116 @@ pub(crate) fn questions() -> Vec<Question> {
     confdir::questions(&DIRECTORIES)
 }
 
-/// Reads what a host has as it is.
-pub(crate) fn of_host(observed: &Observed) -> Result<Vec<Fragment<'_>>, Unanswered> {
-    confdir::fragments(observed, &DIRECTORIES)
-}
-
-/// Reads what a host will have once the plan is carried out.
-pub(crate) fn fragments<'a>(situation: &Situation<'a>) -> Result<Vec<Fragment<'a>>, Unanswered> {
-    confdir::fragments_after(situation, &DIRECTORIES)
-}
-
-/// Returns what sets a key, under this or another of its names; none if nothing does. The fragments come in the order
-/// they are read.
-pub(crate) fn winner<'a>(
-    fragments: impl IntoIterator<Item = &'a Fragment<'a>>,
-    names: &[SysctlKey],
-) -> Option<Assignment<'a>> {
-    let paths: Vec<_> = names.iter().map(SysctlKey::proc_path).collect();
-    let assignments = assignments(fragments, &paths);
-    let named = |path: &String| assignments.iter().any(|a| a.target == *path);
-    let patterned: Vec<_> = paths.iter().filter(|path| !named(path)).collect();
-    let sets = |assignment: &&Assignment<'a>| {
-        assignment.value.is_some()
-            && (paths.contains(&assignment.target)
-                || patterned
-                    .iter()
-                    .any(|path| matches(&assignment.target, path)))
-    };
-    let excludes = |assignment: &&Assignment<'a>| paths.contains(&assignment.target);
-    let last_first = || assignments.iter().rev();
-    last_first()
-        .find(sets)
-        .or_else(|| last_first().find(excludes))
-        .cloned()
-}
-
-/// Returns the assignments to some paths, and the patterns, in the order they are carried out.
-fn assignments<'a>(
-    fragments: impl IntoIterator<Item = &'a Fragment<'a>>,
-    paths: &[String],
-) -> Vec<Assignment<'a>> {
-    let mut assignments: Vec<Assignment<'a>> = Vec::new();
-    let last_words: Vec<_> = paths.iter().map(|path| last_word(path)).collect();
-    // Most files are about other keys altogether.
-    let is_about_them = |fragment: &&Fragment<'_>| {
-        is_pattern(&fragment.text) || last_words.iter().any(|word| fragment.text.contains(*word))
-    };
-    for line in fragments
-        .into_iter()
-        .filter(is_about_them)
-        .flat_map(|fragment| fragment.lines(&['#', ';']))
-    {
-        let (target, value) = match line.text.split_once('=') {
-            Some((target, value)) => (target.trim_start_matches('-').trim(), Some(value.trim())),
-            None => match line.text.strip_prefix('-') {
-                Some(target) => (target.trim(), None),
-                None => continue,
-            },
-        };
-        // Most lines are about other keys, and their last word tells.
-        if !last_words.contains(&last_word(target)) && !is_pattern(target) {
-            continue;
-        }
-        let target = path_below_proc_sys(target);
-        if let Some(at) = assignments.iter().position(|known| known.target == target) {
-            if assignments[at].value == value {
-                continue;
-            }
-            assignments.remove(at);
-        }
-        assignments.push(Assignment {
-            target,
-            value,
-            line,
-        });
+impl Reading for Boot {
+    /// Reads what a host will have once the plan is carried out.
+    fn read(outlook: &Outlook<'_>) -> Result<Self, Unanswered> {
+        Ok(Self::of(&confdir::fragments(outlook, &DIRECTORIES)?))
     }
-    assignments
 }
 
-/// Returns what stands behind the last separator of a key, however that is spelled.
-fn last_word(key: &str) -> &str {
-    let mut words = key.rsplit(['.', '/']);
-    words.find(|word| !word.is_empty()).unwrap_or_default()
+impl Boot {
+    /// Returns what some fragments come to, in the order they are read.
+    pub(crate) fn of(fragments: &[Fragment<'_>]) -> Self {
+        let mut boot = Self::default();
+        let mut rank = 0;
+        for fragment in fragments {
+            let path: Rc<str> = (*fragment.path).into();
+            for line in fragment.lines(&['#', ';']) {
+                let (target, value) = match line.text.split_once('=') {
+                    Some((target, value)) => {
+                        (target.trim_start_matches('-').trim(), Some(value.trim()))
+                    }
+                    None => match line.text.strip_prefix('-') {
+                        Some(target) => (target.trim(), None),
+                        None => continue,
+                    },
+                };
+                let lines = match is_pattern(target) {
+                    true => &mut boot.patterns,
+                    false => &mut boot.keys,
+                };
+                rank += 1;
+                lines
+                    .entry(path_below_proc_sys(target))
+                    .or_default()
+                    .push(Assignment {
+                        rank,
+                        value: value.map(str::to_owned),
+                        path: path.clone(),
+                        number: line.number,
+                    });
+            }
+        }
+        boot
+    }
+
+    /// Returns what sets a key, under this or another of its names; none if nothing does.
+    pub(crate) fn winner(&self, names: &[SysctlKey]) -> Option<&Assignment> {
+        self.winner_among(names, |_| true)
+    }
+
+    /// As [`Boot::winner`], as if a file were not there.
+    pub(crate) fn winner_without(
+        &self,
+        file: &AbsPath,
+        names: &[SysctlKey],
+    ) -> Option<&Assignment> {
+        self.winner_among(names, |assignment| *assignment.path != *file.as_str())
+    }
+
+    fn winner_among(
+        &self,
+        names: &[SysctlKey],
+        counts: impl Fn(&Assignment) -> bool,
+    ) -> Option<&Assignment> {
+        let (mut named, mut patterned) = (Vec::new(), Vec::new());
+        for path in names.iter().map(SysctlKey::proc_path) {
+            match self.keys.get(&path).and_then(|lines| last(lines, &counts)) {
+                Some(assignment) => named.push(assignment),
+                None => {
+                    let matching = self
+                        .patterns
+                        .iter()
+                        .filter(|(pattern, _)| matches(pattern, &path));
+                    patterned.extend(matching.filter_map(|(_, lines)| last(lines, &counts)));
+                }
+            }
+        }
+        let by_rank = |assignment: &&Assignment| assignment.rank;
+        let all = named.iter().chain(&patterned).copied();
+        all.filter(|assignment| assignment.value.is_some())
+            .max_by_key(by_rank)
+            .or_else(|| named.iter().copied().max_by_key(by_rank))
+    }
+}
+
+/// Returns which of the lines about one and the same is carried out: the last, or the first of those that say the same as it.
+fn last(lines: &[Assignment], counts: impl Fn(&Assignment) -> bool) -> Option<&Assignment> {
+    let replaced = |last: &Assignment, next: &Assignment| last.value != next.value;
+    let mut counting = lines.iter().filter(|line| counts(line));
+    let first = counting.next()?;
+    Some(
+        counting.fold(first, |last, next| match replaced(last, next) {
+            true => next,
+            false => last,
+        }),
+    )
+}
+
+impl Assignment {
+    /// Returns the place as `file:line`.
+    pub(crate) fn place(&self) -> String {
+        format!("{}:{}", self.path, self.number)
+    }
+
+    /// Returns the value as the kernel will show it.
+    pub(crate) fn canonical(&self) -> Option<String> {
+        self.value.as_deref().map(canonical)
+    }
 }
 
 fn is_pattern(target: &str) -> bool {
     target.contains(['*', '?', '['])
-}
-
-impl Assignment<'_> {
-    /// Returns the value as the kernel will show it.
-    pub(crate) fn canonical(&self) -> Option<String> {
-        self.value.map(canonical)
-    }
 }
 
 /// Returns a spelling as a path below `/proc/sys`: the first `.` or `/` met decides which of them separates.
@@ -135,21 +166,20 @@ fn path_below_proc_sys(text: &str) -> String {
     let dotted = text
         .find(['.', '/'])
         .is_some_and(|at| text.as_bytes()[at] == b'.');
-    let path: String = if dotted {
-        text.chars()
-            .map(|c| match c {
-                '.' => '/',
-                '/' => '.',
-                c => c,
-            })
-            .collect()
-    } else {
-        text.to_owned()
-    };
-    path.split('/')
-        .filter(|component| !component.is_empty())
-        .collect::<Vec<_>>()
-        .join("/")
+    let mut path = String::with_capacity(text.len());
+    for c in text.chars() {
+        let c = match c {
+            '.' if dotted => '/',
+            '/' if dotted => '.',
+            c => c,
+        };
+        // Empty components do not count.
+        if c != '/' || !(path.is_empty() || path.ends_with('/')) {
+            path.push(c);
+        }
+    }
+    path.truncate(path.trim_end_matches('/').len());
+    path
 }
 
 /// Whether a path matches a pattern, component by component as in glob(7).

@@ -5,7 +5,7 @@ use engine::question::{FileState, Question, SysctlState, Unanswered};
 use engine::resource::{Action, Decision, Proposal, Reason, Relation, Resource, Situation};
 use engine::step::Step;
 
-use super::boot::{self, Assignment};
+use super::boot::{self, Assignment, Boot};
 use super::key;
 use super::value::{canonical, number};
 use crate::confdir::{self, Fragment};
@@ -95,11 +95,11 @@ impl Resource for Sysctl {
     }
 
     fn decide(&self, situation: &Situation<'_>) -> Result<Decision, Unanswered> {
-        let fragments = boot::fragments(situation)?;
+        let boot = situation.reading::<Boot>()?;
         let names: Vec<_> = std::iter::once(self.key.clone())
             .chain(key::other_name(&self.key))
             .collect();
-        let at_boot = boot::winner(&fragments, &names);
+        let at_boot = boot.winner(&names);
         let proposal = match situation.observed.sysctl(&self.key)? {
             SysctlState::Value(running) => self.compare_running(&canonical(running), situation),
             SysctlState::Absent if self.comes_to_exist(situation) => self
@@ -113,13 +113,13 @@ impl Resource for Sysctl {
                 )));
             }
         };
-        if let Some(winner) = &at_boot
+        if let Some(winner) = at_boot
             && !situation.held_up.contains(&self.file)
             && let Some(refused) = self.overridden(winner)
         {
             return Ok(refused);
         }
-        let proposal = self.compare_boot(proposal, at_boot.as_ref());
+        let proposal = self.compare_boot(proposal, at_boot);
         Ok(
             if proposal.differences.is_empty() && proposal.reasons.is_empty() {
                 Decision::Converged
@@ -157,21 +157,22 @@ impl Sysctl {
 
     /// Returns the switch that changes in this plan and makes the kernel set this key anew.
     fn setter(&self, situation: &Situation<'_>) -> Option<ResourceId> {
+        if !key::is_set_by_forwarding(&self.key) {
+            return None;
+        }
+        let changes = |switch: &ResourceId| {
+            let proposal = situation.proposed.get(switch);
+            proposal.is_some_and(|proposal| !proposal.steps.is_empty())
+        };
         key::forwarding()
             .map(|name| ResourceId::new("sysctl", name))
             .into_iter()
-            .find(|switch| {
-                key::is_set_by_forwarding(&self.key)
-                    && situation
-                        .proposed
-                        .get(switch)
-                        .is_some_and(|proposal| !proposal.steps.is_empty())
-            })
+            .find(changes)
     }
 
     /// Refuses what would not last: our line is among the others, so only a line that is read after it can win.
-    fn overridden(&self, winner: &Assignment<'_>) -> Option<Decision> {
-        let place = winner.line.place();
+    fn overridden(&self, winner: &Assignment) -> Option<Decision> {
+        let place = winner.place();
         let reason = match winner.canonical() {
             Some(value) if self.wanted.accepts(&value) => return None,
             Some(value) => {
@@ -184,7 +185,7 @@ impl Sysctl {
     }
 
     /// Adds what is wrong at boot.
-    fn compare_boot(&self, proposal: Proposal, winner: Option<&Assignment<'_>>) -> Proposal {
+    fn compare_boot(&self, proposal: Proposal, winner: Option<&Assignment>) -> Proposal {
         let value = winner.and_then(Assignment::canonical).unwrap_or_default();
         match self.wanted.accepts(&value) {
             true => proposal,
@@ -327,14 +328,12 @@ impl SysctlFile {
         least: i64,
         situation: &Situation<'_>,
     ) -> Result<i64, Unanswered> {
-        let of = |fragments: &[Fragment<'_>]| {
-            let winner = boot::winner(fragments, std::slice::from_ref(key))?;
-            number(&winner.canonical()?)
-        };
-        let mut others = boot::fragments(situation)?;
-        others.retain(|fragment| fragment.path != self.target.path.as_str());
-        let set_elsewhere = of(&others);
-        let set_here = of(&[self.own_lines(situation)?]).filter(|value| *value >= least);
+        let value = |winner: Option<&Assignment>| number(&winner?.canonical()?);
+        let names = std::slice::from_ref(key);
+        let all = situation.reading::<Boot>()?;
+        let set_elsewhere = value(all.winner_without(&self.target.path, names));
+        let own = Boot::of(&[self.own_lines(situation)?]);
+        let set_here = value(own.winner(names)).filter(|value| *value >= least);
         let running = match situation.observed.sysctl(key)? {
             SysctlState::Value(value) => number(value),
             SysctlState::Absent | SysctlState::Unreadable(_) => None,

@@ -1,6 +1,6 @@
 //! Tests of sysctls: the simulation of a boot, what is refused in a spec, and plans.
 
-use super::boot;
+use super::boot::Boot;
 use crate::confdir::Fragment;
 use crate::testing::{Machine, change, compile, summary, written};
 use engine::name::ResourceId;
@@ -20,10 +20,10 @@ fn winner(files: &[(&str, &str)], names: &[&str]) -> String {
         })
         .collect();
     let names: Vec<_> = names.iter().map(|name| name.parse().unwrap()).collect();
-    match boot::winner(&fragments, &names) {
+    match Boot::of(&fragments).winner(&names) {
         Some(winner) => {
             let value = winner.canonical().unwrap_or_else(|| "excluded".into());
-            format!("{value} {}", winner.line.place())
+            format!("{value} {}", winner.place())
         }
         None => "nothing".into(),
     }

@@ -38,13 +38,17 @@ pub(super) fn fault(text: &str) -> Option<(&'static str, &'static str, &'static 
 
 /// Returns the form in which the kernel shows a value: single spaces, and numbers in decimal.
 pub(super) fn canonical(text: &str) -> String {
-    text.split_whitespace()
-        .map(|word| match number(word) {
-            Some(number) => number.to_string(),
-            None => word.to_owned(),
-        })
-        .collect::<Vec<_>>()
-        .join(" ")
+    let mut shown = String::with_capacity(text.len());
+    for word in text.split_whitespace() {
+        if !shown.is_empty() {
+            shown.push(' ');
+        }
+        match number(word) {
+            Some(number) => shown.push_str(&number.to_string()),
+            None => shown.push_str(word),
+        }
+    }
+    shown
 }
 
 /// Returns a number in any base that the kernel takes.

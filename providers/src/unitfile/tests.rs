@@ -3,15 +3,14 @@
 use super::*;
 
 fn unit(texts: &[(&str, &str)]) -> UnitText {
-    UnitText {
-        texts: texts
-            .iter()
-            .map(|(path, text)| Fragment {
-                path: (*path).to_owned().into(),
-                text: (*text).to_owned().into(),
-            })
-            .collect(),
-    }
+    let texts: Vec<_> = texts
+        .iter()
+        .map(|(path, text)| Fragment {
+            path: (*path).into(),
+            text: (*text).into(),
+        })
+        .collect();
+    UnitText::of(&texts)
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::marker::PhantomData;
 
 use engine::check::Finding;
 use engine::cluster::{ClusterPlan, ClusterStep};
@@ -39,11 +40,29 @@ impl Group<'_> {
     }
 }
 
+/// Numbers for changes, the same for those that read the same. Hosts mostly share their changes, so each is read once.
+#[derive(Debug, Default)]
+struct Numbers<'a> {
+    by_place: BTreeMap<*const Change, usize>,
+    by_text: BTreeMap<String, usize>,
+    /// A place stands for its change only as long as that is there.
+    changes: PhantomData<&'a Change>,
+}
+
+impl<'a> Numbers<'a> {
+    fn number(&mut self, change: &'a Change) -> usize {
+        let next = self.by_text.len();
+        let by_text = &mut self.by_text;
+        let read = || *by_text.entry(text(&seen_change(change))).or_insert(next);
+        *self.by_place.entry(change).or_insert_with(read)
+    }
+}
+
 /// All of a host's plan that a reader sees.
 #[derive(Serialize)]
-struct Seen<'a> {
+struct Seen<'a, C> {
     host: Option<&'a HostName>,
-    changes: Vec<SeenChange<'a>>,
+    changes: Vec<C>,
     unplanned: &'a [Unplanned],
     obstacle: Option<&'a str>,
     findings: Vec<&'a Finding>,
@@ -91,9 +110,11 @@ pub(super) fn gather<'a>(hosts: &'a [HostPlan], view: &PlanView) -> Vec<Group<'a
     }
     let mut groups: Vec<Group<'a>> = Vec::new();
     let mut by_key: BTreeMap<String, usize> = BTreeMap::new();
+    let mut numbers = Numbers::default();
     for plan in hosts {
         let next = groups.len();
-        let index = *by_key.entry(key(plan, view)).or_insert(next);
+        let key = key(plan, view, |change| numbers.number(change));
+        let index = *by_key.entry(key).or_insert(next);
         if index == next {
             groups.push(Group {
                 hosts: Vec::new(),
@@ -118,7 +139,7 @@ fn but_for_the_name<'a>(groups: Vec<Group<'a>>, view: &PlanView) -> Vec<Group<'a
             gathered.push(group);
             continue;
         };
-        match by_key.entry(key(&open, view)) {
+        match by_key.entry(key(&open, view, seen_change)) {
             Entry::Vacant(first) => {
                 first.insert((gathered.len(), open));
                 gathered.push(group);
@@ -150,14 +171,16 @@ pub(super) fn by_reason(hosts: &[Unreachable], grouping: Grouping) -> Vec<(&str,
     groups
 }
 
-fn key(plan: &HostPlan, view: &PlanView) -> String {
-    let seen = Seen {
+/// Returns what plans that read the same have in common. Of a change that is what stands for it.
+fn key<'a, C: Serialize>(
+    plan: &'a HostPlan,
+    view: &PlanView,
+    standing_for: impl FnMut(&'a Change) -> C,
+) -> String {
+    let changes = plan.changes.iter().map(AsRef::as_ref);
+    text(&Seen {
         host: (view.grouping == Grouping::ByHost).then_some(&plan.host),
-        changes: plan
-            .changes
-            .iter()
-            .map(|change| seen_change(change))
-            .collect(),
+        changes: changes.map(standing_for).collect(),
         unplanned: &plan.unplanned,
         obstacle: plan.obstacle(),
         findings: findings(plan, view).collect(),
@@ -167,8 +190,11 @@ fn key(plan: &HostPlan, view: &PlanView) -> String {
             Unchanged::Hidden => &[],
         },
         cluster: plan.cluster.as_ref().map(seen_cluster),
-    };
-    serde_json::to_string(&seen).expect("our data has text keys only")
+    })
+}
+
+fn text(seen: &impl Serialize) -> String {
+    serde_json::to_string(seen).expect("our data has text keys only")
 }
 
 fn seen_cluster(plan: &ClusterPlan) -> SeenCluster<'_> {

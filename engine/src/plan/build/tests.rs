@@ -3,11 +3,12 @@
 use super::*;
 use crate::diagnostic::Problems;
 use crate::facts::Facts;
-use crate::name::SysctlKey;
+use crate::name::{FileMode, SysctlKey};
 use crate::question::{Answer, Question, SysctlState};
+use crate::reading::{Outlook, Reading};
 use crate::resource::{Declared, Relation};
 use crate::source::{Sources, Span};
-use crate::step::Gate;
+use crate::step::{Content, Gate, Replaces};
 
 /// A sysctl that should be 1, enough of a resource to plan with.
 #[derive(Debug)]
@@ -135,7 +136,7 @@ fn ones(rows: &[(&'static str, &str, &str)], receipts: &[(&str, &str)]) -> (Grap
                 resource: resource.clone(),
                 created: false,
                 desired: crate::name::Digest::of(desired.as_bytes()),
-                questions: Vec::new(),
+                questions: Arc::default(),
             };
             (resource, receipt)
         })
@@ -298,4 +299,75 @@ fn a_record_of_what_was_not_created_is_forgotten() {
     let plan = plan(&[], &[("old", "1")]);
     assert_eq!(plan.forgotten, [ResourceId::new("one", "old")]);
     assert_eq!(plan.changes, []);
+}
+
+/// How many files are proposed so far.
+#[derive(Debug)]
+struct Proposed(usize);
+
+impl Reading for Proposed {
+    fn read(outlook: &Outlook<'_>) -> Result<Self, Unanswered> {
+        Ok(Self(outlook.files.len()))
+    }
+}
+
+/// Writes how many files are proposed before it, into a file of its own or, as a sysctl, into none.
+#[derive(Debug)]
+struct Count(&'static str);
+
+impl Resource for Count {
+    fn id(&self) -> ResourceId {
+        ResourceId::new("count", self.0)
+    }
+
+    fn desired(&self) -> String {
+        String::new()
+    }
+
+    fn questions(&self) -> Vec<Question> {
+        Vec::new()
+    }
+
+    fn decide(&self, situation: &Situation<'_>) -> Result<Decision, Unanswered> {
+        let n_files = situation.reading::<Proposed>()?.0.to_string();
+        let step = match self.0.strip_prefix('/') {
+            Some(_) => Step::WriteFile {
+                path: self.0.parse().unwrap(),
+                content: Content::Text(String::new()),
+                mode: FileMode::new(0o644),
+                owner: "root".parse().unwrap(),
+                group: "root".parse().unwrap(),
+                replaces: Replaces::Nothing,
+                check: None,
+                owes: Vec::new(),
+            },
+            None => Step::SetSysctl {
+                key: self.0.parse().unwrap(),
+                value: n_files.clone(),
+            },
+        };
+        let proposal = Proposal::new(Action::Create, vec![step]);
+        Ok(Decision::Change(proposal.difference("files", "", n_files)))
+    }
+}
+
+#[test]
+fn a_reading_is_made_anew_when_a_file_is_proposed() {
+    let (_, observed) = ones(&[], &[]);
+    let mut sources = Sources::default();
+    let span = Span {
+        source: sources.add("spec.yaml", "x"),
+        start: 0,
+        end: 1,
+    };
+    let declared = ["a.b", "/one", "a.c", "a.d", "/two", "a.e"].map(|name| Declared {
+        resource: Box::new(Count(name)),
+        span,
+        written: Vec::new(),
+    });
+    let graph = Graph::build(declared.into(), &sources, &mut Problems::default());
+    let plan = plan_host(&graph, &[], &"node".parse().unwrap(), &observed);
+    let changes = plan.changes.iter();
+    let counts: Vec<_> = changes.map(|it| it.differences[0].after.as_str()).collect();
+    assert_eq!(counts, ["0", "0", "1", "1", "1", "2"]);
 }

@@ -8,6 +8,7 @@ use engine::question::{
     Answer, Attributes, ContainerdState, CriCgroupDriver, CriRuntime, CriRuntimeConfig, CriState,
     FileState, FoundFile, Observed, PackageState, Question, RegularFile, UnitState,
 };
+use engine::reading::Readings;
 use engine::resource::{Action, Decision, Proposal, Resource as _, Situation};
 use engine::step::{Content, Replaces, Step};
 
@@ -257,6 +258,7 @@ impl Host {
             held_up: &std::collections::BTreeSet::new(),
             receipt: None,
             drains: false,
+            readings: &Readings::default(),
         };
         config.decide(&situation).unwrap()
     }
