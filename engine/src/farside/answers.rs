@@ -110,7 +110,7 @@ impl<'a> Line<'a> {
         let text = std::str::from_utf8(line).map_err(|_| bad())?;
         let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
         let fields: Option<Vec<_>> = match word {
-            "file" | "target" | "~size" | "content" | "~receipt" | "~dump" => Some(Vec::new()),
+            "file" | "~size" | "content" | "~receipt" | "~dump" => Some(Vec::new()),
             _ => rest.split(' ').map(decode_lazily).collect(),
         };
         Ok(Self {
@@ -220,10 +220,10 @@ struct Stat<'a> {
 struct Seen<'a> {
     facts: Facts,
     guards: Vec<Arc<str>>,
-    /// The file whose volatile half is to come: whether links were followed, and its path.
-    half: Option<(bool, &'a str, Stat<'a>)>,
+    /// The file whose volatile half is to come, by its path.
+    half: Option<(&'a str, Stat<'a>)>,
+    /// Files, and what links point to, by the path of the link.
     files: BTreeMap<&'a str, Stat<'a>>,
-    targets: BTreeMap<&'a str, Stat<'a>>,
     links: BTreeMap<&'a str, &'a str>,
     absent: BTreeSet<&'a str>,
     unreadable: BTreeMap<&'a str, &'a str>,
@@ -266,7 +266,7 @@ impl<'a> Seen<'a> {
             self.dumping = None;
         }
         let fresh = match *word {
-            "file" | "target" => self.stat(*word == "target", rest),
+            "file" => self.stat(rest),
             "~size" => self.size_line(rest),
             "content" => self.content(rest),
             "~receipt" => return self.receipt(rest),
@@ -498,7 +498,7 @@ impl<'a> Seen<'a> {
     }
 
     /// `MODE RAW-MODE UID GID OWNER:GROUP:PATH`
-    fn stat(&mut self, followed: bool, rest: &'a str) -> Option<bool> {
+    fn stat(&mut self, rest: &'a str) -> Option<bool> {
         let mut words = rest.splitn(5, ' ');
         let mode = u32::from_str_radix(words.next()?, 8).ok()?;
         let kind = u32::from_str_radix(words.next()?, 16).ok()? & 0o170_000;
@@ -522,13 +522,13 @@ impl<'a> Seen<'a> {
         if self.half.is_some() {
             return None;
         }
-        self.half = Some((followed, path, stat));
+        self.half = Some((path, stat));
         Some(true)
     }
 
     /// `RAW-MODE SIZE LINKS MODIFIED PATH`, right after the line before.
     fn size_line(&mut self, rest: &str) -> Option<bool> {
-        let (followed, path, mut stat) = self.half.take()?;
+        let (path, mut stat) = self.half.take()?;
         let mut words = rest.splitn(5, ' ').skip(1);
         stat.size = words.next()?.parse().ok()?;
         stat.links = words.next()?.parse().ok()?;
@@ -536,11 +536,7 @@ impl<'a> Seen<'a> {
         if words.next()? != path {
             return None;
         }
-        let files = match followed {
-            true => &mut self.targets,
-            false => &mut self.files,
-        };
-        Some(files.insert(path, stat).is_none())
+        Some(self.files.insert(path, stat).is_none())
     }
 
     /// A line of sha256sum: `DIGEST  PATH`, or `\DIGEST  PATH` with doubled backslashes.
@@ -575,7 +571,7 @@ impl<'a> Seen<'a> {
 
     /// The size of a file whose content is sent.
     fn size(&self, path: &str) -> Option<usize> {
-        let stat = self.targets.get(path).or_else(|| self.files.get(path))?;
+        let stat = self.files.get(path)?;
         let size = Some(stat.size).filter(|size| *size <= MAX_CONTENT)?;
         usize::try_from(size).ok()
     }
@@ -739,11 +735,7 @@ impl<'a> Seen<'a> {
             .join(name)
             .map_err(|error| format!("{name}: {error}"))?;
         let link = self.links.get(path.as_str()).map(|link| (*link).to_owned());
-        let stat = match link {
-            Some(_) => self.targets.get(path.as_str()),
-            None => self.files.get(path.as_str()),
-        };
-        let state = match (stat, &link) {
+        let state = match (self.files.get(path.as_str()), &link) {
             (Some(stat), _) => self
                 .state(path.as_str(), stat)
                 .ok_or_else(|| format!("{path}: {CHANGED}"))?,
@@ -763,8 +755,8 @@ impl<'a> Seen<'a> {
             true => Ok(()),
             false => Err(AnswerError::NotAsked(encode(name).into_owned())),
         };
-        let paths = self.files.keys().chain(self.targets.keys());
-        let paths = paths.chain(self.links.keys()).chain(&self.absent);
+        let paths = self.files.keys().chain(self.links.keys());
+        let paths = paths.chain(&self.absent);
         let paths = paths.chain(self.unreadable.keys()).copied();
         for path in paths.chain(self.digests.keys().map(AsRef::as_ref)) {
             check(&asked.paths, path)?;

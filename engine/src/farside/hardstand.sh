@@ -398,12 +398,14 @@ h_observe_texts() {
 	done
 	h_release=/etc/os-release
 	[ -r "$h_release" ] || h_release=/usr/lib/os-release
-	h_sysctl_path='' h_sysctl_value='' h_answered=$h_nl h_os_words=' ' h_kernel='' h_architecture=''
+	h_sysctl_path='' h_sysctl_value='' h_valued='' h_file_systems='' h_answered=$h_nl h_os_words=' ' h_kernel='' h_architecture=''
 	for h_line in $(grep -aHs '' -- "$h_release" /etc/machine-id /proc/cmdline /proc/filesystems \
 		/proc/swaps /proc/version /proc/./sys/kernel/arch $h_paths); do
 		h_observe_text "${h_line%%:*}" "${h_line#*:}"
 	done
 	h_end_sysctl
+	h_say_each 'sysctl %s\n' "$h_valued"
+	h_say_each '~fact file-system %s\n' "$h_file_systems"
 	[ "$h_silent" = 0 ] || h_say_silent
 	h_observe_facts
 }
@@ -480,7 +482,7 @@ h_observe_text() {
 		;;
 	/proc/filesystems)
 		h_encode "${2#*"$h_tab"}"
-		printf '~fact file-system %s\n' "$h_out"
+		h_file_systems=$h_file_systems$h_out$h_nl
 		;;
 	/proc/swaps)
 		case $2 in
@@ -497,14 +499,14 @@ h_observe_text() {
 	esac
 }
 
-# Says the value of the sysctl whose lines were collected.
+# Notes the value of the sysctl whose lines were collected.
 h_end_sysctl() {
 	[ -n "$h_sysctl_path" ] || return 0
 	h_answered=$h_answered$h_sysctl_path$h_nl
 	h_silent=$((h_silent - 1))
 	h_fold "$h_sysctl_value"
 	h_encode "$h_out"
-	printf 'sysctl %s value %s\n' "${h_sysctl_path#/proc/sys/}" "$h_out"
+	h_valued="$h_valued${h_sysctl_path#/proc/sys/} value $h_out$h_nl"
 	h_sysctl_path=
 }
 
@@ -611,32 +613,31 @@ h_is_absent() {
 	done
 }
 
-# All files: one stat, one sha256sum.
+# All files: one stat, one sha256sum. What is said of the file at a link is said of what the link points to, and only of a link
+# that is listed.
 # shellcheck disable=SC2086 # splitting at newlines is the point
 h_observe_files() {
-	h_paths='' h_links='' h_followed='' h_hashed='' h_sent='' h_known=$h_nl
+	h_paths='' h_links='' h_hashed='' h_sent='' h_absent='' h_known=$h_nl
 	for h_path in $h_files; do
 		h_observe_path "$h_path"
 	done
 	for h_list in $h_lists; do
 		h_observe_list "${h_list#* }" "${h_list%% *}"
 	done
+	h_say_each 'absent %s\n' "$h_absent"
+	[ -z "$h_links" ] || h_observe_links
 	[ -n "$h_paths" ] || return 0
 	h_hasher=1
 	h_has sha256sum || h_hasher=
-	for h_line in $(stat -c "file %a %f %u %g %U:%G:%n$h_nl~size %f %s %h %Y %n" -- $h_paths 2>/dev/null); do
-		h_observe_stat "$h_line"
-	done
-	[ -z "$h_links" ] || h_observe_links
-	if [ -n "$h_followed" ]; then
-		for h_line in $(stat -L -c "target %a %f %u %g %U:%G:%n$h_nl~size %f %s %h %Y %n" -- $h_followed 2>/dev/null); do
-			h_observe_stat "$h_line"
-		done
-	fi
+	h_observe_stats "$(stat -L -c "file %a %f %u %g %U:%G:%n$h_nl~size %f %s %h %Y %n" -- $h_paths 2>/dev/null)"
 	[ -n "$h_hashed" ] || return 0
-	for h_line in $(sha256sum -- $h_hashed 2>/dev/null); do
-		printf 'content %s\n' "$h_line"
-	done
+	h_say_each 'content %s\n' "$(sha256sum -- $h_hashed 2>/dev/null)"
+}
+
+# Says each line of $2 in the format $1, all at once: a shell writes after every printf.
+# shellcheck disable=SC2059,SC2086 # the format is ours; splitting at newlines is the point
+h_say_each() {
+	[ -z "$2" ] || printf "$1" $2
 }
 
 # Says where the links point: one readlink for all, or one for each where that does not give a line each. The last link is
@@ -672,17 +673,22 @@ h_observe_path() {
 	h_known=$h_known$1$h_nl
 	if [ -L "$1" ]; then
 		h_links=$h_links$1$h_nl
-		h_paths=$h_paths$1$h_nl
 	elif [ -e "$1" ]; then
 		h_paths=$h_paths$1$h_nl
 	else
 		h_encode "$1"
 		if h_is_absent "$1"; then
-			printf 'absent %s\n' "$h_out"
+			h_absent=$h_absent$h_out$h_nl
 		else
-			printf 'unreadable %s permission%%20denied\n' "$h_out"
+			h_say_unreadable "$1" permission%20denied
 		fi
 	fi
+}
+
+# Says that a path cannot be read: h_say_unreadable PATH FIELD.
+h_say_unreadable() {
+	h_encode "$1"
+	printf 'unreadable %s %s\n' "$h_out" "$2"
 }
 
 # Lists DIRECTORY/*.SUFFIX, or all that is in DIRECTORY: h_observe_list DIRECTORY SUFFIX.
@@ -722,32 +728,36 @@ h_observe_list() {
 		h_list_line="$h_list_line $h_out"
 		h_observe_path "$h_path"
 		if [ -L "$h_path" ] && [ -e "$h_path" ]; then
-			case $h_followed in
-			*"$h_path$h_nl"*) ;;
-			*) h_followed=$h_followed$h_path$h_nl ;;
+			case $h_nl$h_paths in
+			*"$h_nl$h_path$h_nl"*) ;;
+			*) h_paths=$h_paths$h_path$h_nl ;;
 			esac
 		fi
 	done
 	printf 'list %s\n' "$h_list_line"
 }
 
-# One line of stat; a regular file is to be hashed if it is not too large, and sent if it is small.
-h_observe_stat() {
-	printf '%s\n' "$1"
-	case $1 in
-	'~size 8'*) ;;
-	*) return 0 ;;
-	esac
-	h_rest=${1#'~size '* }
-	h_size=${h_rest%% *}
-	h_path=${h_rest#* * * }
-	h_encode "$h_path"
+# What stat says.
+# shellcheck disable=SC2086 # splitting at newlines is the point
+h_observe_stats() {
+	h_say_each '%s\n' "$1"
+	for h_line in $1; do
+		case $h_line in
+		'~size 8'*) h_observe_regular "${h_line#'~size '* }" ;;
+		esac
+	done
+}
+
+# A regular file is to be hashed if it is not too large, and sent if it is small: h_observe_regular "SIZE LINKS TIME PATH".
+h_observe_regular() {
+	h_size=${1%% *}
+	h_path=${1#* * * }
 	if [ ! -r "$h_path" ]; then
-		printf 'unreadable %s permission%%20denied\n' "$h_out"
+		h_say_unreadable "$h_path" permission%20denied
 	elif [ -z "$h_hasher" ]; then
-		printf 'unreadable %s there%%20is%%20no%%20sha256sum\n' "$h_out"
+		h_say_unreadable "$h_path" there%20is%20no%20sha256sum
 	elif [ "$h_size" -gt "$h_digest_limit" ]; then
-		printf 'unreadable %s larger%%20than%%2064%%20MiB\n' "$h_out"
+		h_say_unreadable "$h_path" larger%20than%2064%20MiB
 	else
 		h_hashed=$h_hashed$h_path$h_nl
 		[ "$h_size" -gt "$h_content_limit" ] || h_sent=$h_sent$h_path$h_nl

@@ -38,9 +38,8 @@ fn output() -> Vec<u8> {
              list /etc/x.d conf b.conf l.conf\n\
              file 644 81a4 0 65533 root:UNKNOWN:/etc/a b\n~size 81a4 9 1 1700000000 /etc/a b\n\
              file 600 8180 0 0 root:root:/etc/x.d/b.conf\n~size 8180 0 1 1700000000 /etc/x.d/b.conf\n\
-             file 777 a1ff 0 0 root:root:/etc/x.d/l.conf\n~size a1ff 9 1 1700000000 /etc/x.d/l.conf\n\
              link /etc/x.d/l.conf /dev/null\n\
-             target 666 21b6 0 0 root:root:/etc/x.d/l.conf\n~size 21b6 0 1 1700000000 /etc/x.d/l.conf\n\
+             file 666 21b6 0 0 root:root:/etc/x.d/l.conf\n~size 21b6 0 1 1700000000 /etc/x.d/l.conf\n\
              content {first}  /etc/a b\ncontent {second}  /etc/x.d/b.conf\n\
              sysctl net/ipv4/ip_local_port_range value 1%2020\n\
              module overlay loaded=no builtin=yes available=no sysfs=yes\nparameter overlay index N\n\
