@@ -4,6 +4,8 @@
 CACHE=${HARDSTAND_LAB_CACHE:-/var/cache/hardstand-lab}
 STATE=${HARDSTAND_LAB_STATE:-/var/lib/hardstand-lab}
 MIRROR=${HARDSTAND_LAB_MIRROR:-http://deb.debian.org/debian}
+# How long a node may take until it listens: long for one, short for one of a hundred that boot at once.
+BOOT_SECONDS=${HARDSTAND_LAB_BOOT_SECONDS:-60}
 # One place for the whole machine whatever STATE says: networks and kernel limits are the machine's.
 LOCKS=/run/lock/hardstand-lab
 held_lock=''

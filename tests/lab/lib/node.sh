@@ -69,11 +69,11 @@ supervise() {
 # await_node RUN_ID NAME: until it answers over ssh and has come to rest, running or degraded.
 await_node() {
     local dir=$STATE/$1/node/$2 state
-    deadline 60 node_listens_or_is_off "$dir" && node_listens "$dir" || {
-        node_failed "$dir" "is off, or does not listen on port 22 after 60 s"
+    deadline "$BOOT_SECONDS" node_listens_or_is_off "$dir" && node_listens "$dir" || {
+        node_failed "$dir" "is off, or does not listen on port 22 after $BOOT_SECONDS s"
         return 1
     }
-    state=$(timeout 60 ssh -F "$STATE/$1/ssh_config" "root@$2" \
+    state=$(timeout "$BOOT_SECONDS" ssh -F "$STATE/$1/ssh_config" "root@$2" \
         systemctl is-system-running --wait </dev/null) || true
     case $state in
         running) ;;
