@@ -14,6 +14,7 @@ const STAGES: [&[&str]; 12] = [
         "diagnostic",
         "facts",
         "random",
+        "shell",
     ],
     &["cluster", "step", "question", "receipt"],
     &["reading", "spec", "inventory"],

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use similar::TextDiff;
 
 use crate::name::{HostName, NodeName};
+use crate::shell;
 
 /// The annotation in which kubeadm keeps the endpoint of a node's container runtime.
 pub const CRI_SOCKET: &str = "kubeadm.alpha.kubernetes.io/cri-socket";
@@ -219,13 +220,8 @@ impl ClusterPlan {
 
     /// Returns the command by which a person lets pods back on the node.
     pub fn uncordon_command(&self) -> String {
-        let context = self.context.as_ref().map(|context| {
-            let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
-            match context.chars().all(plain) {
-                true => format!("--context {context} "),
-                false => format!("--context '{}' ", context.replace('\'', "'\\''")),
-            }
-        });
+        let context = self.context.as_ref();
+        let context = context.map(|context| format!("--context {} ", shell::word(context)));
         format!(
             "kubectl {}uncordon {}",
             context.unwrap_or_default(),

@@ -33,6 +33,7 @@ pub mod reading;
 pub mod receipt;
 pub mod report;
 pub mod resource;
+pub mod shell;
 pub mod source;
 pub mod spec;
 pub mod state;

@@ -1,6 +1,7 @@
 //! Our own command line, to suggest what comes next.
 
 use engine::plan::{Plan, Via};
+use engine::shell;
 
 use crate::args::InputArgs;
 
@@ -32,23 +33,16 @@ pub(crate) fn line(command: &str, input: &InputArgs) -> String {
     } = input;
     let files = files
         .iter()
-        .map(|file| format!(" -f {}", quote(&file.to_string_lossy())));
+        .map(|file| format!(" -f {}", shell::word(&file.to_string_lossy())));
     let inventories = inventories
         .iter()
-        .map(|file| format!(" -i {}", quote(&file.to_string_lossy())));
-    let limit = limit.iter().map(|limit| format!(" -l {}", quote(limit)));
+        .map(|file| format!(" -i {}", shell::word(&file.to_string_lossy())));
+    let limit = limit
+        .iter()
+        .map(|limit| format!(" -l {}", shell::word(limit)));
     let shard = shard.iter().map(|shard| format!(" --shard {shard}"));
     let flags: String = files.chain(inventories).chain(limit).chain(shard).collect();
     format!("hardstand {command}{flags}")
-}
-
-/// Returns a word as a shell reads it.
-fn quote(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 #[cfg(test)]

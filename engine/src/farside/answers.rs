@@ -756,8 +756,10 @@ impl<'a> Seen<'a> {
             false => Err(AnswerError::NotAsked(encode(name).into_owned())),
         };
         let paths = self.files.keys().chain(self.links.keys());
-        let paths = paths.chain(&self.absent);
-        let paths = paths.chain(self.unreadable.keys()).copied();
+        let paths = paths
+            .chain(&self.absent)
+            .chain(self.unreadable.keys())
+            .copied();
         for path in paths.chain(self.digests.keys().map(AsRef::as_ref)) {
             check(&asked.paths, path)?;
         }

@@ -1,6 +1,7 @@
 //! Questions in their wire form, and the request that asks them.
 
 use crate::question::Question;
+use crate::shell;
 
 use super::field::encode;
 use super::{Nonce, PROBE_PROGRAM, call};
@@ -8,13 +9,8 @@ use super::{Nonce, PROBE_PROGRAM, call};
 /// Returns the request that asks a host some questions. The records of `keep` are of resources that are still wanted;
 /// the questions of every other receipt on the host are answered too.
 pub fn probe_request(questions: &[Question], keep: &[String], nonce: &Nonce) -> Vec<u8> {
-    let word = quoted(&lines(questions, keep));
-    call(&PROBE_PROGRAM, nonce, "probe", &[&word], &[])
-}
-
-/// Returns a text as one word of the shell.
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
+    let lines = lines(questions, keep);
+    call(&PROBE_PROGRAM, nonce, "probe", &[&shell::word(&lines)], &[])
 }
 
 /// Returns the lines that a probe reads.
@@ -80,8 +76,6 @@ mod tests {
             suffix: String::new(),
         };
         assert_eq!(line(&all), "files /etc/x.d ");
-        let quote = Question::File("/etc/it's".parse().unwrap());
-        assert_eq!(quoted(&line(&quote)), r"'file /etc/it'\''s'");
         let hostile = Question::Files {
             directory: "/etc".parse().unwrap(),
             suffix: "conf\nHARDSTAND".to_owned(),

@@ -6,6 +6,7 @@
 use super::error::{TransportError, TransportErrorKind as Kind};
 use super::target::{Endpoint, Privilege, Target};
 use crate::facts::Os;
+use crate::shell;
 use crate::untrusted::escape_up_to;
 
 /// The exit status by which ssh says that it failed itself.
@@ -213,7 +214,7 @@ fn add_command(target: &Target, position: usize) -> String {
     if let Some(file) = &endpoint.known_hosts {
         words.push(format!(
             "-o UserKnownHostsFile={}",
-            shell_word(file.as_str())
+            shell::word(file.as_str())
         ));
     }
     if let Some(alias) = &endpoint.host_key_alias {
@@ -249,14 +250,6 @@ fn login_word(endpoint: &Endpoint, host: &str) -> String {
         .user
         .as_ref()
         .map_or_else(|| host.to_owned(), |user| format!("{user}@{host}"))
-}
-
-fn shell_word(path: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@,=".contains(c);
-    match path.chars().all(is_plain) {
-        true => path.to_owned(),
-        false => format!("'{}'", path.replace('\'', "'\\''")),
-    }
 }
 
 fn bad_identity(log: &str) -> Option<Kind> {
